@@ -1,0 +1,147 @@
+"""Arithmetic on one number, the way IEEE 754 and PyTorch do it.
+
+Python's floats raise where a tensor library goes on: `1.0 / 0.0`, `math.exp(1000.0)` and
+`math.log(-1.0)` are exceptions, `(-8.0) ** (1 / 3)` is a complex number. Here they are inf, inf,
+nan and nan, as in PyTorch.
+
+A number need not be a float. Whatever has these functions as methods of its own (`x.exp()`,
+`x.maximum(y)`, ...) is a kind of number, and is asked instead. `+`, `-` and `*` need no help:
+Python already asks.
+"""
+
+import math
+from collections.abc import Callable
+from functools import wraps
+from numbers import Real
+from typing import Any, TypeAlias
+
+Number: TypeAlias = Any  # a float, or any other kind of number
+
+
+def number(x: object) -> Number:
+    """Return `x` as a float, or unchanged where it is another kind of number.
+
+    Raises:
+        TypeError: `x` is no number: a string, None, a list, an array, a complex number.
+    """
+    if type(x) is float or hasattr(type(x), "where_le"):
+        return x
+    plain: Any = x.item() if getattr(x, "ndim", None) == 0 else x  # type: ignore[attr-defined]
+    if isinstance(plain, Real):
+        return float(plain)
+    raise TypeError(f"expected one real number, got {x!r} of type {type(x).__name__}")
+
+
+def generic(f: Callable[..., float]) -> Callable[..., Number]:
+    """Let `f`, written for floats, ask any other kind of number for its method of the same name."""
+
+    @wraps(f)
+    def ask(*args: Number) -> Number:
+        for x in args:
+            own = None if isinstance(x, float) else getattr(type(x), f.__name__, None)
+            if own is not None and (answer := own(*args)) is not NotImplemented:
+                return answer
+        return f(*args)
+
+    return ask
+
+
+@generic
+def where_le(a: float, b: float, x: Number, y: Number) -> Number:
+    """`x` where `a <= b`, else (also where either is nan) `y`. It chooses and never multiplies, so
+    that the infinity it leaves behind does not come out as nan."""
+    return x if a <= b else y
+
+
+def where_zero(a: Number, x: Number, y: Number) -> Number:
+    """`x` where `a` is zero, else `y`."""
+    return where_le(a, 0.0, where_le(0.0, a, x, y), y)
+
+
+def sign(x: Number) -> Number:
+    """-1, 0 or 1; the sign of nan is 0."""
+    return where_le(x, 0.0, where_le(0.0, x, 0.0, -1.0), where_le(0.0, x, 1.0, 0.0))
+
+
+def divide(a: Number, b: Number) -> Number:
+    """`a / b`, where a zero below gives an infinity, or nan for 0 / 0."""
+    try:
+        return a / b
+    except ZeroDivisionError:
+        return a * math.copysign(math.inf, b)
+
+
+def power(a: Number, b: Number) -> Number:
+    """`a ** b`, as C's `pow` does it: never complex, never an OverflowError."""
+    if not (isinstance(a, float | int) and isinstance(b, float | int)):
+        return a**b
+    try:
+        return math.pow(a, b)
+    except OverflowError:
+        return -math.inf if a < 0.0 and b % 2.0 == 1.0 else math.inf
+    except ValueError:  # a zero to a negative power, or a root of a negative number
+        if a != 0.0:
+            return math.nan
+        return math.copysign(math.inf, a) if b % 2.0 == 1.0 else math.inf
+
+
+def constant_power(a: Number, k: float) -> Number:
+    """`a ** k` for an exponent that is no variable: as in PyTorch, 0.5 takes the square root, which
+    differs from `pow` at -inf."""
+    if abs(k) != 0.5:
+        return power(a, k)
+    return sqrt(a) if k > 0.0 else divide(1.0, sqrt(a))
+
+
+@generic
+def exp(x: float) -> float:
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
+@generic
+def log(x: float) -> float:
+    return math.log(x) if x > 0.0 else -math.inf if x == 0.0 else math.nan
+
+
+@generic
+def sqrt(x: float) -> float:
+    return math.sqrt(x) if x >= 0.0 else math.nan
+
+
+@generic
+def sin(x: float) -> float:
+    return math.sin(x) if math.isfinite(x) else math.nan
+
+
+@generic
+def cos(x: float) -> float:
+    return math.cos(x) if math.isfinite(x) else math.nan
+
+
+@generic
+def tanh(x: float) -> float:
+    return math.tanh(x)
+
+
+@generic
+def sigmoid(x: float) -> float:
+    y: float = exp(-x)
+    return 1.0 / (1.0 + y)
+
+
+@generic
+def relu(x: float) -> float:
+    return 0.0 if x <= 0.0 else x
+
+
+@generic
+def maximum(a: float, b: float) -> float:
+    return a if a >= b or a != a else b
+
+
+@generic
+def minimum(a: float, b: float) -> float:
+    return a if a <= b or a != a else b

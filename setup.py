@@ -1,0 +1,47 @@
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version = re.search(r'__version__ = "(.+)"', (here / "micrograd/__init__.py").read_text())[1]
+
+compile_ = ["numpy"]
+viz = ["graphviz", "pygraphviz"]
+demo = [*compile_, *viz, "matplotlib", "scikit-learn", "tqdm"]
+test = [
+    *demo,
+    "pytest",
+    "pytest-randomly",
+    "pytest-xdist",
+    "hypothesis",
+    "nbclient",
+    "ipykernel",
+    "torch==2.13.0",
+]
+
+setup(
+    name="micrograd",
+    version=version,
+    description="Scalar autograd and neural networks that one can read in one sitting",
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["micrograd", "micrograd.*"]),
+    package_data={"micrograd": ["py.typed"]},
+    python_requires=">=3.11",
+    extras_require={
+        "compile": compile_,
+        "viz": viz,
+        "demo": demo,
+        "test": test,
+        "dev": [*test, "ruff", "mypy"],
+    },
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Intended Audience :: Education",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,65 @@
+"""A graph costs little, may be deep, and goes away by itself."""
+
+import gc
+import random
+import sys
+import weakref
+
+import pytest
+
+from micrograd import Value
+from micrograd.nn import MLP
+
+
+@pytest.fixture
+def no_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def moons_step(model, X, y):
+    scores = [model([Value(x) for x in row]) for row in X]
+    losses = [(1 - yi * score).relu() for yi, score in zip(y, scores)]
+    total = sum(losses) / len(losses) + 1e-4 * sum(p * p for p in model.parameters())
+    model.zero_grad()
+    total.backward()
+
+
+def test_the_graph_is_freed_without_the_collector(no_collector):
+    random.seed(0)
+    model = MLP(2, [16, 16, 1])
+    X = [[random.uniform(-1, 1), random.uniform(-1, 1)] for _ in range(100)]
+    y = [random.choice([-1, 1]) for _ in X]
+    moons_step(model, X, y)
+    blocks = sys.getallocatedblocks()
+    for _ in range(20):
+        moons_step(model, X, y)
+    assert sys.getallocatedblocks() - blocks < 500  # one graph is some 300,000
+
+
+def test_a_node_goes_with_its_last_reference(no_collector):
+    for name in ("__neg__", "relu", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "__abs__"):
+        out = getattr(Value(0.5), name)() ** 2 / 3 + 1
+        out.backward()
+        gone = weakref.ref(out)
+        del out
+        assert gone() is None, name
+
+
+def test_a_chain_of_a_million_operations():
+    x = Value(1e-6)
+    out = Value(0)
+    for _ in range(1_000_000):
+        out = out + x
+    out.backward()
+    assert x.grad == 1_000_000
+    del out
+
+
+def test_a_node_has_no_dict_of_its_own():
+    out = Value(1) * 2
+    bare = sys.getsizeof(out)
+    assert bare < 120  # a slot each for six things, and the headers
+    assert not gc.is_tracked(out.data)

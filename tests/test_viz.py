@@ -1,0 +1,89 @@
+"""The pictures: what they show, with a dot program and without."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from micrograd import Value
+from micrograd.nn import Neuron
+from micrograd.viz import draw_dot, trace
+
+
+def test_trace():
+    a = Value(2)
+    b = a + a
+    c = b * a
+    nodes, edges = trace(c)
+    assert nodes == [a, b, c]
+    assert edges == [(a, b), (a, b), (b, c), (a, c)]
+
+
+def test_every_node_shows_label_data_and_grad():
+    a, b = Value(2, label="a"), Value(-3, label="b")
+    c = a * b
+    c.backward()
+    source = draw_dot(c).source
+    assert 'label="a | data 2.0000 | grad -3.0000"' in source
+    assert 'label="b | data -3.0000 | grad 2.0000"' in source
+    assert 'label="data -6.0000 | grad 1.0000"' in source
+    assert 'v2_op [label="*"]' in source
+    assert [line.strip() for line in source.splitlines() if "->" in line] == [
+        "v2_op -> v2",
+        "v0 -> v2_op",
+        "v1 -> v2_op",
+    ]
+
+
+def test_numbers_are_shortened():
+    source = draw_dot(Value(1e308) + Value(Value(1 / 3))).source
+    assert "data 1e+308" in source
+    assert "data Value(0.3333)" in source
+
+
+def test_labels_are_text():
+    svg = draw_dot(Value(1, label='{<b>|"\\n"|}\nü')).pipe(encoding="utf-8")
+    assert "{&lt;b&gt;|&quot;\\n&quot;|}" in svg
+    assert "ü" in svg
+
+
+@pytest.mark.parametrize("dot", ["on PATH", "missing"])
+def test_it_renders_and_shows_itself(dot, monkeypatch, tmp_path):
+    if dot == "missing":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    elif not shutil.which("dot"):
+        pytest.skip("there is no dot program on PATH")
+    drawing = draw_dot(Neuron(2)([Value(1), Value(2)]), rankdir="TB")
+    assert "rankdir=TB" in drawing.source
+    assert drawing._repr_mimebundle_()["image/svg+xml"].startswith("<?xml")
+    path = drawing.render(tmp_path / "graph", format="png", cleanup=True)
+    assert path == str(tmp_path / "graph.png")
+    assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "graph").exists()
+    assert drawing.render(outfile=tmp_path / "other.svg", cleanup=True) == str(tmp_path / "other.svg")
+    assert "<svg" in (tmp_path / "other.svg").read_text()
+
+
+def test_unknown_format_and_rankdir():
+    with pytest.raises(ValueError, match=r"svg.*got 'bmp'"):
+        draw_dot(Value(1), format="bmp")
+    with pytest.raises(ValueError, match=r"LR.*got 'up'"):
+        draw_dot(Value(1), rankdir="up")
+
+
+@pytest.mark.parametrize("package", ["graphviz", "pygraphviz"])
+def test_a_missing_package_is_named(package):
+    code = f"""
+import sys, shutil
+sys.modules[{package!r}] = None
+shutil.which = lambda name: None
+from micrograd import Value
+from micrograd.viz import draw_dot
+try:
+    draw_dot(Value(1)).pipe()
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "micrograd[viz]"' in done.stdout
