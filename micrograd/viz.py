@@ -44,6 +44,8 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Any:
     for name, given, known in ("format", format, FORMATS), ("rankdir", rankdir, RANKDIRS):
         if given not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {given!r}")
+    # Fields of a record run across the graph; braces turn them, and data stays left of grad.
+    record = "{{ {} }}" if rankdir in ("LR", "RL") else "{}"
     dot = drawing_class()(format=format, graph_attr={"rankdir": rankdir})
     nodes, edges = trace(root)
     names = {node: f"v{i}" for i, node in enumerate(nodes)}
@@ -52,7 +54,7 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Any:
     for node, name in names.items():
         fields = [node.label] if node.label else []
         fields += [f"data {shorten(node.data)}", f"grad {shorten(node.grad)}"]
-        dot.node(name, label=" | ".join(map(escape_field, fields)), shape="record")
+        dot.node(name, label=record.format(" | ".join(map(escape_field, fields))), shape="record")
         if node._op:
             dot.node(entries[node], label=escape_field(node._op))
             dot.edge(entries[node], name)

@@ -25,10 +25,11 @@ def test_every_node_shows_label_data_and_grad():
     c = a * b
     c.backward()
     source = draw_dot(c).source
-    assert 'label="a | data 2.0000 | grad -3.0000"' in source
-    assert 'label="b | data -3.0000 | grad 2.0000"' in source
-    assert 'label="data -6.0000 | grad 1.0000"' in source
+    assert 'label="{ a | data 2.0000 | grad -3.0000 }"' in source
+    assert 'label="{ b | data -3.0000 | grad 2.0000 }"' in source
+    assert 'label="{ data -6.0000 | grad 1.0000 }"' in source
     assert 'v2_op [label="*"]' in source
+    assert 'label="data -6.0000 | grad 1.0000"' in draw_dot(c, rankdir="TB").source
     assert [line.strip() for line in source.splitlines() if "->" in line] == [
         "v2_op -> v2",
         "v0 -> v2_op",
