@@ -20,14 +20,16 @@ Vjp: TypeAlias = Callable[[Number], tuple[Number, ...]]
 # What an operation does with the numbers of the parents: its result, and beside it the way back.
 Operation: TypeAlias = Callable[..., tuple[Number, Vjp]]
 
+new = object.__new__  # the results of operations are made past Value.__init__, which has leaves to check
+
 
 def operator(op: str, operation: Operation) -> tuple[Any, Any]:
     """Make two methods of Value out of an operation: `v * other` and `other * v`."""
 
     def left(self: "Value", other: Any) -> Any:
-        if not isinstance(other, Value) and (other := lift(other)) is NotImplemented:
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        out = object.__new__(Value)  # not by __init__, which has leaves to check: this path is hot
+        out = new(Value)
         out.data, out._vjp = operation(self.data, other.data)
         out.grad = 0.0
         out._prev = (self, other)
@@ -44,10 +46,11 @@ def function(op: str, operation: Operation) -> Callable[..., "Value"]:
     """Make a method of Value out of an operation: `v.exp()`, `v.maximum(other)`."""
 
     def method(*args: Any) -> "Value":
-        parents = [x if isinstance(x, Value) else Value(x) for x in args]
-        data, vjp = operation(*[parent.data for parent in parents])
-        out = Value(data, parents, op)
-        out._vjp = vjp
+        out = new(Value)
+        out._prev = tuple([x if isinstance(x, Value) else Value(x) for x in args])
+        out.data, out._vjp = operation(*[parent.data for parent in out._prev])
+        out.grad = 0.0
+        out._op = op
         return out
 
     return method
@@ -149,7 +152,7 @@ class Value:
 
     __neg__ = function("neg", lambda a: (-a, lambda g: (-g,)))
     __abs__ = function("abs", lambda a: (abs(a), lambda g: (g * scalar.sign(a),)))
-    relu = function("ReLU", lambda a: (scalar.relu(a), lambda g: (scalar.where_le(a, 0.0, 0.0, g),)))
+    relu = function("ReLU", lambda a: (scalar.relu(a), lambda g, a=a: (scalar.where_le(a, 0.0, 0.0, g),)))
     exp = function("exp", lambda a: (y := scalar.exp(a), lambda g: (g * y,)))
     log = function("log", lambda a: (scalar.log(a), lambda g: (scalar.divide(g, a),)))
     sqrt = function("sqrt", lambda a: (y := scalar.sqrt(a), lambda g: (scalar.divide(g, 2.0 * y),)))
@@ -172,27 +175,40 @@ class Value:
     )
     abs = __abs__
 
-    def _backward(self) -> None:
-        """Hand `grad` on to the parents. To add an operation by hand, assign a function to this name."""
-        for parent, g in zip(self._prev, self._vjp(self.grad)):
-            parent.grad += g
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """Hands `grad` on to the parents when called. Assign a function to add an operation by hand."""
+
+        def backward() -> None:
+            for parent, g in zip(self._prev, self._vjp(self.grad)):
+                parent.grad += g
+
+        return backward
+
+    @_backward.setter
+    def _backward(self, by_hand: Callable[[], object]) -> None:
+        def vjp(g: Number) -> tuple[Number, ...]:
+            by_hand()  # adds to the parents itself
+            return ()
+
+        self._vjp = vjp
 
     def backward(self) -> None:
         """Add d(self)/d(leaf) to the `grad` of each leaf.
 
         Should an operation raise, its exception passes on and the leaves keep the gradients they had.
         """
-        order = topological_order(self)
-        before = [(leaf, leaf.grad) for leaf in order if not leaf._prev]
-        for between in order:
-            if between._prev:
-                between.grad = 0.0
+        leaves, results = graph(self)
+        before = [leaf.grad for leaf in leaves]
+        for result in results:
+            result.grad = 0.0
         self.grad += 1.0
         try:
-            for result in reversed(order):
-                result._backward()
+            for result in reversed(results):
+                for parent, g in zip(result._prev, result._vjp(result.grad)):
+                    parent.grad += g
         except BaseException:
-            for leaf, grad in before:
+            for leaf, grad in zip(leaves, before):
                 leaf.grad = grad
             raise
 
@@ -202,16 +218,27 @@ class Value:
         return object.__getstate__(self)
 
 
-def topological_order(root: Value) -> list[Value]:
-    """All that `root` was computed from and `root` itself, each once, parents before children."""
-    order: list[Value] = []
+def graph(root: Value) -> tuple[list[Value], list[Value]]:
+    """All that `root` was computed from, and `root` itself.
+
+    Returns:
+        leaves: the Values without parents.
+        results: the others in topological order, that is, parents before children.
+    """
+    leaves: list[Value] = []
+    results: list[Value] = []
     seen = set()
     stack: list[Value | None] = [root]
     while stack:
         top = stack.pop()
-        if top is None:  # all that the Value below was computed from is in order by now
-            order.append(stack.pop())  # type: ignore[arg-type]
+        if top is None:  # the parents of the result below it are done
+            results.append(stack.pop())  # type: ignore[arg-type]
         elif top not in seen:
             seen.add(top)
-            stack += (top, None, *top._prev[::-1])
-    return order
+            if top._prev:
+                stack.append(top)
+                stack.append(None)
+                stack += top._prev
+            else:
+                leaves.append(top)
+    return leaves, results

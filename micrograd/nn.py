@@ -48,7 +48,9 @@ class Neuron(Module):
         inputs = list(x) if isinstance(x, Iterable) else [x]
         if len(inputs) != len(self.w):
             raise ValueError(f"{self!r} takes {len(self.w)} inputs, got {len(inputs)}")
-        act = sum((wi * xi for wi, xi in zip(self.w, inputs)), self.b)
+        act = self.b
+        for wi, xi in zip(self.w, inputs):
+            act = act + wi * xi
         method = ACTIVATIONS[self.nonlin].lower()
         return act if method == "linear" else getattr(act, method)()
 

@@ -32,25 +32,31 @@ def number(x: object) -> Number:
     raise TypeError(f"expected one real number, got {x!r} of type {type(x).__name__}")
 
 
-def generic(f: Callable[..., float]) -> Callable[..., Number]:
-    """Let `f`, written for floats, ask any other kind of number for its method of the same name."""
+def ask(f: Callable[..., Number], *args: Number) -> Number:
+    """Let the first of `args` that is another kind of number answer for `f`; if none is, `f` gets floats."""
+    for x in args:
+        own = getattr(type(x), f.__name__, None)
+        if own is not None and (answer := own(*args)) is not NotImplemented:
+            return answer
+    return f(*map(float, args))
+
+
+def generic(f: Callable[[float], float]) -> Callable[[Number], Number]:
+    """Make `f`, written for a float, ask any other kind of number."""
 
     @wraps(f)
-    def ask(*args: Number) -> Number:
-        for x in args:
-            own = None if isinstance(x, float) else getattr(type(x), f.__name__, None)
-            if own is not None and (answer := own(*args)) is not NotImplemented:
-                return answer
-        return f(*args)
+    def function(x: Number) -> Number:
+        return f(x) if isinstance(x, float) else ask(function, x)
 
-    return ask
+    return function
 
 
-@generic
-def where_le(a: float, b: float, x: Number, y: Number) -> Number:
-    """`x` where `a <= b`, else (also where either is nan) `y`. It chooses and never multiplies, so
-    that the infinity it leaves behind does not come out as nan."""
-    return x if a <= b else y
+def where_le(a: Number, b: Number, x: Number, y: Number) -> Number:
+    """`x` where `a <= b`, else, also for nan, `y`. All kinks are made of it: as it chooses and does not
+    multiply, nothing is left of an infinity on the other side."""
+    if isinstance(a, float) and isinstance(b, float):
+        return x if a <= b else y
+    return ask(where_le, a, b, x, y)
 
 
 def where_zero(a: Number, x: Number, y: Number) -> Number:
@@ -137,11 +143,13 @@ def relu(x: float) -> float:
     return 0.0 if x <= 0.0 else x
 
 
-@generic
-def maximum(a: float, b: float) -> float:
-    return a if a >= b or a != a else b
+def maximum(a: Number, b: Number) -> Number:
+    if isinstance(a, float) and isinstance(b, float):
+        return a if a >= b or a != a else b
+    return ask(maximum, a, b)
 
 
-@generic
-def minimum(a: float, b: float) -> float:
-    return a if a <= b or a != a else b
+def minimum(a: Number, b: Number) -> Number:
+    if isinstance(a, float) and isinstance(b, float):
+        return a if a <= b or a != a else b
+    return ask(minimum, a, b)

@@ -7,7 +7,7 @@ import shutil
 import webbrowser
 from typing import Any
 
-from .engine import Value, topological_order
+from .engine import Value, graph
 from .scalar import Number
 
 FORMATS = ("svg", "png", "pdf", "jpeg", "gif")
@@ -21,7 +21,8 @@ def trace(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:
         nodes: the Values, parents before children.
         edges: pairs (parent, child), in the order of the operands; `a + a` has two.
     """
-    nodes = topological_order(root)
+    leaves, results = graph(root)
+    nodes = leaves + results
     return nodes, [(parent, child) for child in nodes for parent in child._prev]
 
 
@@ -46,7 +47,7 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Any:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {given!r}")
     # Fields of a record run across the graph; braces turn them, and data stays left of grad.
     record = "{{ {} }}" if rankdir in ("LR", "RL") else "{}"
-    dot = drawing_class()(format=format, graph_attr={"rankdir": rankdir})
+    dot = drawing_class()(format=format, graph_attr={"rankdir": rankdir, "ordering": "in"})
     nodes, edges = trace(root)
     names = {node: f"v{i}" for i, node in enumerate(nodes)}
     # An edge enters by the operation where there is one; a node made by hand may have no name for it.

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from programs import BINARY, SPECIALS, UNARY, Program, close, leaf, programs, torch_reference
 
 from micrograd import Value
-from micrograd.engine import topological_order
+from micrograd.engine import graph
 
 
 def same(got, want, rel=1e-12):
@@ -247,12 +247,15 @@ def test_attributes():
     assert (a**b)._prev == (a, b)
 
 
-def test_topological_order():
-    a = Value(1)
-    b = a + a
-    c = b * a
-    order = topological_order(c)
-    assert [order.index(v) for v in (a, b, c)] == [0, 1, 2]
+def test_the_graph_in_topological_order():
+    a, b = Value(1), Value(2)
+    c = a + a
+    d = c * b
+    e = d - c
+    leaves, results = graph(e)
+    assert set(leaves) == {a, b}
+    assert results == [c, d, e]
+    assert graph(a) == ([a], [])
 
 
 def test_backward_accumulates_as_pytorch_does():
@@ -291,11 +294,11 @@ def test_an_error_on_the_way_leaves_the_leaves_as_they_were():
         raise KeyboardInterrupt
 
     shared = broken._prev[0]
-    shared._backward = explode
+    whole, shared._backward = shared._vjp, explode
     with pytest.raises(KeyboardInterrupt):
         broken.backward()
     assert (a.grad, b.grad) == (3, 2)
-    del shared._backward
+    shared._vjp = whole
     broken.backward()
     assert (a.grad, b.grad) == (3 + 9, 2 + 12)
 

@@ -32,8 +32,8 @@ def test_every_node_shows_label_data_and_grad():
     assert 'label="data -6.0000 | grad 1.0000"' in draw_dot(c, rankdir="TB").source
     assert [line.strip() for line in source.splitlines() if "->" in line] == [
         "v2_op -> v2",
-        "v0 -> v2_op",
         "v1 -> v2_op",
+        "v0 -> v2_op",
     ]
 
 
