@@ -186,12 +186,12 @@ class Value:
         return backward
 
     @_backward.setter
-    def _backward(self, by_hand: Callable[[], object]) -> None:
-        def vjp(g: Number) -> tuple[Number, ...]:
-            by_hand()  # adds to the parents itself
+    def _backward(self, send: Callable[[], object]) -> None:
+        def by_hand(g: Number) -> tuple[Number, ...]:
+            send()
             return ()
 
-        self._vjp = vjp
+        self._vjp = by_hand
 
     def backward(self) -> None:
         """Add d(self)/d(leaf) to the `grad` of each leaf.

@@ -1,0 +1,122 @@
+"""A kind of number that writes down what is done to it.
+
+Put Symbols where the floats of a computation were and run it again: instead of a number, out comes the
+computation, a graph of Symbols. What needs no number to come is worked out on the spot.
+"""
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, NoReturn
+
+# x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
+NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
+COMMUTATIVE = ("+", "*")
+
+
+def operator(op: str) -> tuple[Any, Any]:
+    """The methods for `x op other` and `other op x`. A known operand of + and * comes to stand on the right."""
+
+    def left(x: "Symbol", other: Any) -> Any:
+        if type(other) is not Symbol:
+            if (other := plain(other)) is NotImplemented:
+                return NotImplemented
+            if other == NEUTRAL[op]:
+                return x
+        return simplify(op, x, other)
+
+    def right(x: "Symbol", other: Any) -> Any:
+        other = plain(other)
+        if other is NotImplemented or op in COMMUTATIVE:
+            return left(x, other)
+        return simplify(op, other, x)
+
+    return left, right
+
+
+def plain(x: Any) -> Any:
+    """`x` as a float; NotImplemented where it is no plain number, so that Python asks it."""
+    return x if type(x) is float else float(x) if isinstance(x, Real) else NotImplemented
+
+
+def simplify(op: str, a: Any, b: Any) -> "Symbol":
+    if op == "**" and type(b) is float and b == 2.0:
+        return Symbol("*", a, a)
+    if op == "+" and is_multiple(b):  # a parameter squared sends its gradient twice: p * c + p * c
+        if is_multiple(a) and a.args[0] is b.args[0]:
+            return Symbol("*", a.args[0], a.args[1] + b.args[1])
+        if type(a) is Symbol and a.op == "+" and is_multiple(a.args[1]) and a.args[1].args[0] is b.args[0]:
+            return Symbol("+", a.args[0], simplify("+", a.args[1], b))
+    return Symbol(op, a, b)
+
+
+def is_multiple(x: Any) -> bool:
+    return type(x) is Symbol and x.op == "*" and type(x.args[1]) is float
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The method for a function of `scalar.py`. It leaves a Value among its arguments to the Value."""
+
+    def method(*args: Any) -> Any:
+        known = [x if type(x) is Symbol else plain(x) for x in args]
+        return NotImplemented if any(x is NotImplemented for x in known) else Symbol(name, *known)
+
+    return method
+
+
+def looked_at(what: str) -> Callable[..., Any]:
+    """A method for what needs the number itself."""
+
+    def method(self: "Symbol", *args: Any) -> NoReturn:
+        raise TypeError(
+            f"{what} looks at a number, but while a function is compiled its numbers are not known yet: the "
+            f"program must serve all of them. Compute with Values instead, for a choice with relu(), abs(), "
+            f"maximum(), minimum() or where_le(); a number that the structure depends on, such as a size, "
+            f"goes into static=(...) by the name of its argument"
+        )
+
+    return method
+
+
+class Symbol:
+    """What is done to numbers that are not known yet.
+
+    Attributes:
+        op: "+", "-", "*", "/", "**", "neg", the name of a function of `scalar.py`; or "input", a number to come.
+        args: what it is done to, Symbols and floats; of an input, where it comes from.
+    """
+
+    __slots__ = ("args", "op")
+    __hash__ = object.__hash__
+
+    def __init__(self, op: str, *args: Any):
+        self.op = op
+        self.args = args
+
+    def __repr__(self) -> str:
+        return f"Symbol({self.op!r}, ...)"
+
+    __add__, __radd__ = operator("+")
+    __sub__, __rsub__ = operator("-")
+    __mul__, __rmul__ = operator("*")
+    __truediv__, __rtruediv__ = operator("/")
+    __pow__, __rpow__ = operator("**")
+
+    def __neg__(self) -> "Symbol":
+        if self.op == "where_le" and all(type(x) is float for x in self.args[2:]):
+            a, b, x, y = self.args
+            return Symbol("where_le", a, b, -x, -y)
+        return Symbol("neg", self)
+
+    relu, exp, log, sqrt = function("relu"), function("exp"), function("log"), function("sqrt")
+    sin, cos, tanh, sigmoid = function("sin"), function("cos"), function("tanh"), function("sigmoid")
+    maximum, minimum, where_le = function("maximum"), function("minimum"), function("where_le")
+    abs = __abs__ = function("abs")
+
+    __bool__ = looked_at("a test (if, while, and, or, not)")
+    __eq__, __ne__ = looked_at("=="), looked_at("!=")
+    __lt__, __le__, __gt__, __ge__ = looked_at("<"), looked_at("<="), looked_at(">"), looked_at(">=")
+    __float__, __int__, __complex__ = looked_at("float() or math."), looked_at("int()"), looked_at("complex()")
+    __index__ = looked_at("an index, a range or a repetition")
+    __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
+    __format__ = looked_at("a format")

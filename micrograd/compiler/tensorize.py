@@ -1,0 +1,417 @@
+"""From a graph of scalar operations to a short list of tensor operations.
+
+Three ideas. A sum of products that nothing else needs is one operation, a dot of two rows. Operations that are equally
+deep, of one kind and, for dots, of one length, are computed together: elementwise, or, where every left row of a
+group meets every right row, as one matrix product. And the numbers of a group are laid out in the order in which
+their arguments lie already, so that most arguments are views of earlier results: slices and transposes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .symbol import Symbol
+
+# Where a number is: a tensor and a position in it, as one integer; numbers known beforehand are negative.
+POSITIONS = 1 << 40
+
+# Operations that can put their result where they are told to.
+HOUSED = {"+", "-", "*", "/", "neg", "relu", "exp", "tanh", "dot"}
+
+
+@dataclass(eq=False)
+class Tensor:
+    """The result of a step, or an input. Positions count in C order, whatever the memory looks like."""
+
+    name: str
+    shape: tuple[int, ...] = ()
+    symbols: list[Symbol] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=int))
+
+
+@dataclass(eq=False)
+class View:
+    """Some numbers of a tensor in some shape: entry (i, j) is number offset + i * strides[0] + j * strides[1]."""
+
+    tensor: Tensor
+    shape: tuple[int, ...]
+    offset: int
+    strides: tuple[int, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the tensor in order, if perhaps in another shape."""
+        steps = tuple(int(np.prod(self.shape[d + 1 :], dtype=int)) for d in range(len(self.shape)))
+        return (self.offset, self.strides) == (0, steps) and int(np.prod(self.shape)) == self.tensor.size
+
+
+@dataclass(eq=False)
+class Gather:
+    """Some numbers of a tensor that lie in no regular order."""
+
+    tensor: Tensor
+    index: np.ndarray
+
+
+Operand = Any  # a View, a Gather, or numbers known beforehand: a float or an array
+
+
+@dataclass(eq=False)
+class Step:
+    """One tensor operation.
+
+    Attributes:
+        op: the operation of `symbol.py`, elementwise; or "dot", "outer", "rowwise", "sum", "pack".
+        operands: for "pack": pairs of a place in the result, as slices, and what goes there.
+        out: for a result that is computed right into its place in a pack: the pack, and the place.
+    """
+
+    op: str
+    operands: list[Any]
+    result: Tensor
+    out: tuple[Tensor, tuple[slice, ...]] | None = None
+
+
+class Lowering:
+    """Collects the steps. `place` says where each number lies once it is lowered.
+
+    Args:
+        inputs: the tensors that are there from the start.
+        leaves: numbers that will come as one tensor, the first of the inputs, in an order that suits the program.
+    """
+
+    def __init__(self, inputs: Sequence[Tensor], leaves: Sequence[Symbol] = ()):
+        self.place: dict[Symbol, int] = {}
+        self.leaves = set(leaves)
+        self.tensors: list[Tensor] = []
+        self.constants: dict[float, int] = {}
+        self.packs: dict[Any, View] = {}
+        self.steps: list[Step] = []
+        for tensor in inputs:
+            self.register(tensor, tensor.symbols)
+
+    def fork(self) -> "Lowering":
+        """A lowering that goes on from here: it knows all results so far, and has no steps yet."""
+        twin = Lowering((), self.leaves)
+        twin.place, twin.tensors = dict(self.place), list(self.tensors)
+        twin.constants, twin.packs = self.constants, dict(self.packs)
+        return twin
+
+    def register(self, tensor: Tensor, symbols: Sequence[Symbol]) -> None:
+        """Let `symbols` be the numbers of a tensor, in order."""
+        base = len(self.tensors) * POSITIONS
+        self.tensors.append(tensor)
+        for i, symbol in enumerate(symbols):
+            self.place[symbol] = base + i
+
+    def emit(self, op: str, operands: list[Any], shape: tuple[int, ...], symbols: Sequence[Symbol] = ()) -> Tensor:
+        tensor = Tensor(f"t{len(self.tensors)}", shape)
+        self.steps.append(Step(op, operands, tensor))
+        self.register(tensor, symbols)
+        return tensor
+
+    def code(self, x: Symbol | float) -> int:
+        if type(x) is Symbol:
+            return self.place[x]
+        # by repr, since nan is not equal to itself and 0.0 is equal to -0.0
+        return -1 - self.constants.setdefault(repr(x), len(self.constants))
+
+    # ---- what to compute, in which order ----
+
+    def lower(self, targets: Sequence[Symbol | float]) -> None:
+        """Add the steps that compute `targets`."""
+        wanted = [t for t in targets if type(t) is Symbol and t not in self.place and t not in self.leaves]
+        order = self.new_symbols(wanted)
+        uses: dict[Symbol, int] = defaultdict(int)
+        for symbol in order:
+            for arg in symbol.args:
+                if type(arg) is Symbol:
+                    uses[arg] += 1
+        results = set(wanted)
+        # A sum takes in the sums and products that only it needs.
+        absorbed = set()
+        for symbol in order:
+            if symbol.op == "+":
+                for arg in symbol.args:
+                    if type(arg) is Symbol and uses[arg] == 1 and arg not in results and arg not in self.place:
+                        if arg.op == "+" or (arg.op == "*" and all(type(x) is Symbol for x in arg.args)):
+                            absorbed.add(arg)
+        depth: dict[Symbol, int] = {}
+        stages: dict[int, list[tuple[Symbol, list[Any]]]] = defaultdict(list)
+        for symbol in order:
+            if symbol in absorbed:
+                continue
+            terms = self.terms(symbol, absorbed) if symbol.op == "+" else [symbol.args]
+            level = 1 + max((depth.get(x, 0) for term in terms for x in term if type(x) is Symbol), default=0)
+            depth[symbol] = level
+            stages[level].append((symbol, terms))
+        # Sums that are only asked for, such as the gradients of all parameters, can wait for one another.
+        waiting: list[tuple[Symbol, list[int]]] = []
+        self.line_up(stages)
+        for level in sorted(stages):
+            sums = self.stage(stages[level])
+            waiting += [(symbol, addends) for symbol, addends in sums if not uses[symbol]]
+            self.add([(symbol, addends) for symbol, addends in sums if uses[symbol]])
+        self.add(waiting)
+        self.house()
+
+    def line_up(self, stages: dict[int, list[tuple[Symbol, list[Any]]]]) -> None:
+        """Give the leaves their order: that of the sums of products in which they meet other numbers."""
+        items = [terms for level in sorted(stages) for _, terms in stages[level]]
+        mixed = [ts for ts in items if any(len(t) == 2 and (t[0] in self.leaves) != (t[1] in self.leaves) for t in ts)]
+        for terms in mixed + items:
+            for term in terms:
+                for x in term:
+                    if type(x) is Symbol and x in self.leaves and x not in self.place:
+                        self.place[x] = len(self.tensors[0].symbols)
+                        self.tensors[0].symbols.append(x)
+
+    def new_symbols(self, wanted: Sequence[Symbol]) -> list[Symbol]:
+        """All Symbols yet to be computed, arguments first, in the order in which they were written down."""
+        order, seen = [], set(self.place)
+        stack: list[Symbol | None] = [*reversed(wanted)]
+        while stack:
+            top = stack.pop()
+            if top is None:
+                order.append(stack.pop())
+            elif top not in seen:
+                seen.add(top)
+                stack.append(top)
+                stack.append(None)
+                stack += [x for x in reversed(top.args) if type(x) is Symbol and x not in self.leaves]
+        return order
+
+    def terms(self, symbol: Symbol, absorbed: set[Symbol]) -> list[tuple[Any, ...]]:
+        """The products that a sum consists of; what is no product is a term by itself."""
+        terms: list[tuple[Any, ...]] = []
+        stack = list(reversed(symbol.args))
+        while stack:
+            x = stack.pop()
+            if type(x) is not Symbol or x not in absorbed:
+                terms.append((x,))
+            elif x.op == "+":
+                stack += reversed(x.args)
+            else:
+                terms.append(x.args)
+        return terms
+
+    def stage(self, items: list[tuple[Symbol, list[Any]]]) -> list[tuple[Symbol, list[int]]]:
+        """Lower all of one level but sums of several parts, of which it returns the parts."""
+        alike: dict[Any, list[tuple[Symbol, list[int]]]] = defaultdict(list)
+        dots: dict[Any, list[tuple[Symbol, list[tuple[int, int]]]]] = defaultdict(list)
+        unfinished = []
+        for symbol, terms in items:
+            if symbol.op == "+":
+                parts, addends = self.parts(terms)
+                if len(parts) == 1 and not addends:
+                    slots = [symbol]
+                else:
+                    slots = [Symbol("part") for _ in parts]
+                    unfinished.append((symbol, slots, addends))
+            elif symbol.op == "*" and all(type(x) is Symbol for x in symbol.args):
+                slots, parts = [symbol], [[newer_first(*map(self.code, symbol.args))]]
+            else:
+                codes = [self.code(x) for x in symbol.args]
+                alike[symbol.op, tuple(code < 0 for code in codes)].append((symbol, codes))
+                continue
+            for slot, pairs in zip(slots, parts):
+                dots[max(pairs)[0] // POSITIONS, len(pairs)].append((slot, sorted(pairs)))
+        for (op, _), group in alike.items():
+            self.elementwise(op, group)
+        for (_, length), group in dots.items():
+            if length == 1:
+                self.elementwise("*", [(slot, [*pairs[0]]) for slot, pairs in group])
+            else:
+                self.dots(group)
+        return [(symbol, sorted(addends + [self.place[s] for s in slots])) for symbol, slots, addends in unfinished]
+
+    def parts(self, terms: list[Any]) -> tuple[list[list[tuple[int, int]]], list[int]]:
+        """Part the terms of a sum by the tensors they come from: dots, and single numbers to add."""
+        products: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        singles: dict[int, list[int]] = defaultdict(list)
+        for term in terms:
+            if len(term) == 2:
+                u, v = newer_first(self.code(term[0]), self.code(term[1]))
+                products[u // POSITIONS, v // POSITIONS].append((u, v))
+            else:
+                u = self.code(term[0])
+                singles[u // POSITIONS].append(u)
+        one, addends = self.code(1.0), []
+        for tensor, codes in singles.items():
+            homes = [key for key in products if tensor in key]
+            if tensor >= 0 and len(homes) == 1:  # b in b + w . x: the dot of (b, w) and (1, x)
+                products[homes[0]] += [(u, one) if tensor == homes[0][0] else (one, u) for u in codes]
+            elif len(codes) == 1:
+                addends += codes
+            else:
+                products[tensor, -1] = [(u, one) for u in codes]
+        return list(products.values()), addends
+
+    def add(self, sums: list[tuple[Symbol, list[int]]]) -> None:
+        alike: dict[int, list[tuple[Symbol, list[int]]]] = defaultdict(list)
+        for symbol, addends in sums:
+            alike[len(addends)].append((symbol, addends))
+        for group in alike.values():
+            self.elementwise("+", group)
+
+    # ---- how: a group of like operations as one step ----
+
+    def elementwise(self, op: str, group: list[tuple[Symbol, list[int]]]) -> None:
+        symbols = [symbol for symbol, _ in group]
+        args = np.array([codes for _, codes in group], dtype=np.int64).T
+        order, shape = self.layout(args)
+        operands = [self.operand(codes[order].reshape(shape)) for codes in args]
+        self.emit(op, operands, shape, [symbols[i] for i in order])
+
+    def layout(self, args: Any) -> tuple[Any, tuple[int, ...]]:
+        """An order for the members of a group in which an argument lies as it is, and their shape then."""
+        m = args.shape[1]
+        if m == 1:
+            return np.arange(1), ()
+        counts = [len(np.unique(codes)) for codes in args]
+        tensors = [codes[0] // POSITIONS for codes in args]
+        for codes, count, tensor in zip(args, counts, tensors):
+            if tensor >= 0 and count == m == self.tensors[tensor].size and (codes // POSITIONS == tensor).all():
+                return np.argsort(codes), self.tensors[tensor].shape
+        for i, j in ((i, j) for i in range(len(args)) for j in range(i)):
+            if counts[i] * counts[j] == m and min(counts[i], counts[j]) > 1:
+                if len(np.unique(args[[i, j]], axis=1).T) == m:  # every one of these meets every one of those
+                    return np.lexsort((args[i], args[j])), (counts[j], counts[i])
+        for codes, count in zip(args, counts):
+            if count == m:
+                order = np.argsort(codes)
+                breaks = np.flatnonzero(np.diff(codes[order]) != codes[order][1] - codes[order][0])
+                run = int(breaks[0]) + 1 if len(breaks) else m
+                return order, (m,) if m % run or run in (1, m) else (m // run, run)
+        return np.arange(m), (m,)
+
+    def dots(self, group: list[tuple[Symbol, list[tuple[int, int]]]]) -> None:
+        """Dots of one length: a matrix product for each set of left rows that meets a set of right rows."""
+        rows = [(tuple(u for u, _ in pairs), tuple(v for _, v in pairs)) for _, pairs in group]
+        blocks: dict[tuple[int, int], list[Any]] = defaultdict(list)
+        for lefts, rights, members in connected(rows):
+            full = len(lefts) * len(rights) <= 2 * len(members)
+            for block in [(lefts, rights, members)] if full else [([rows[i][0]], [rows[i][1]], [i]) for i in members]:
+                blocks[len(block[0]), len(block[1])].append(block)
+        for (a, b), alike in blocks.items():
+            left = np.array([lefts for lefts, _, _ in alike], dtype=np.int64)
+            right = np.array([rights for _, rights, _ in alike], dtype=np.int64)
+            many = len(alike)
+            if (right == self.code(1.0)).all():
+                left, shape = left.reshape(many * a, -1), (many * a,) * (many * a > 1)
+                self.emit("sum", [self.operand(left if shape else left[0], True)], shape)
+            elif a == b == 1 and many > 1:
+                self.emit("rowwise", [self.operand(left[:, 0], True), self.operand(right[:, 0], True)], (many,))
+            elif many > 1:
+                operands = [self.operand(left, True), self.operand(right.transpose(0, 2, 1), True)]
+                self.emit("dot", operands, (many, a, b))
+            elif a == 1:
+                left, right = right[0], left[0, 0]
+                shape = (b,) * (b > 1)
+                self.emit("dot", [self.operand(left if b > 1 else left[0], True), self.operand(right, True)], shape)
+            elif b == 1:
+                self.emit("dot", [self.operand(left[0], True), self.operand(right[0, 0], True)], (a,))
+            else:
+                self.emit("dot", [self.operand(left[0], True), self.operand(right[0].T, True)], (a, b))
+            base = (len(self.tensors) - 1) * POSITIONS
+            for k, (lefts, rights, members) in enumerate(alike):
+                at_left, at_right = ({row: i for i, row in enumerate(side)} for side in (lefts, rights))
+                for i in members:
+                    l, r = rows[i]
+                    self.place[group[i][0]] = base + (k * a + at_left[l]) * b + at_right[r]
+
+    def operand(self, codes: Any, exact: bool = False) -> Operand:
+        """The numbers of `codes`, in that shape. `exact`: no single number may stand for many equal ones."""
+        if (codes < 0).all():
+            known = list(self.constants)
+            values = np.array([float(known[-1 - code]) for code in codes.reshape(-1)]).reshape(codes.shape)
+            same = not exact and len(np.unique(codes)) == 1
+            return float(values.reshape(-1)[0]) if same else values
+        tensor = int(codes.reshape(-1)[0] // POSITIONS)
+        if tensor >= 0 and (codes // POSITIONS == tensor).all():
+            return view(self.tensors[tensor], codes % POSITIONS)
+        return self.pack(codes)
+
+    def pack(self, codes: Any) -> Operand:
+        """Numbers of several tensors in one: blocks of rows or columns where that is possible."""
+        key = codes.shape, codes.tobytes()
+        if key in self.packs:
+            return self.packs[key]
+        for axis in (codes.ndim - 1, 0):
+            lines = np.moveaxis(codes, axis, 0).reshape(codes.shape[axis], -1) // POSITIONS
+            if (lines == lines[:, :1]).all():
+                starts = [0, *(np.flatnonzero(np.diff(lines[:, 0])) + 1), len(lines)]
+                if len(starts) <= 1 + max(8, len(np.unique(lines[:, 0]))):
+                    whole = [slice(None)] * codes.ndim
+                    blocks = []
+                    for start, stop in zip(starts, starts[1:]):
+                        place = tuple(whole[:axis] + [slice(int(start), int(stop))] + whole[axis + 1 :])
+                        blocks.append((place, self.operand(codes[place])))
+                    tensor = self.emit("pack", blocks, codes.shape)
+                    self.packs[key] = view(tensor, np.arange(codes.size).reshape(codes.shape))
+                    turned = np.ascontiguousarray(codes.T)
+                    self.packs[turned.shape, turned.tobytes()] = view(tensor, np.arange(codes.size).reshape(codes.shape).T)
+                    return self.packs[key]
+        flat = np.unique(codes)  # no order to be seen: line up what is needed, then pick
+        return Gather(self.pack(flat).tensor, np.searchsorted(flat, codes))
+
+    def house(self) -> None:
+        """Let results be computed right where a pack wants them."""
+        made = {step.result: step for step in self.steps}
+        for pack in self.steps:
+            if pack.op != "pack":
+                continue
+            stay = []
+            for place, part in pack.operands:
+                step = made.get(part.tensor) if isinstance(part, View) and part.whole else None
+                fits = step is not None and step.out is None and step.op in HOUSED and len(step.operands) <= 2
+                if fits and (len(pack.result.shape) == 1 or part.shape == part.tensor.shape) and part.tensor.shape:
+                    step.out = pack.result, place
+                else:
+                    stay.append((place, part))
+            pack.operands = stay
+
+
+def newer_first(u: int, v: int) -> tuple[int, int]:
+    return (v, u) if u // POSITIONS < v // POSITIONS else (u, v)
+
+
+def connected(rows: list[tuple[Any, Any]]) -> Iterable[tuple[list[Any], list[Any], list[int]]]:
+    """Part pairs (left, right) into sets that share no left and no right; each with its sorted lefts and rights."""
+    parent: dict[int, int] = {}
+
+    def find(x: int) -> int:
+        while parent.setdefault(x, x) != x:
+            parent[x] = x = parent[parent[x]]
+        return x
+
+    numbers: dict[Any, int] = {}
+    ends = [(numbers.setdefault((0, left), len(numbers)), numbers.setdefault((1, right), len(numbers))) for left, right in rows]
+    for left, right in ends:
+        parent[find(left)] = find(right)
+    members: dict[int, list[int]] = defaultdict(list)
+    for i, (left, _) in enumerate(ends):
+        members[find(left)].append(i)
+    for indices in members.values():
+        yield sorted({rows[i][0] for i in indices}), sorted({rows[i][1] for i in indices}), indices
+
+
+def view(tensor: Tensor, index: Any) -> View | Gather:
+    """The numbers of a tensor at `index`: a view where the index grows evenly along every axis."""
+    offset = int(index.reshape(-1)[0])
+    strides = []
+    even = np.full((), offset)
+    for axis, n in enumerate(index.shape):
+        first = tuple(1 if d == axis else 0 for d in range(index.ndim))
+        step = int(index[first]) - offset if n > 1 else 0
+        strides.append(step)
+        even = even[..., None] + step * np.arange(n)
+    if not (even == index).all():
+        return Gather(tensor, index)
+    return View(tensor, index.shape, offset, tuple(strides))
