@@ -250,9 +250,9 @@ class Program:
         derive: Callable[[Sequence[int], Sequence[Any]], list[Any]],
     ):
         self.name, self.nodes, self.derive = name, nodes, derive
-        parameters = Tensor("p")
+        parameters = Tensor("leaves")
         self.lowering = Lowering([parameters, *inputs], leaves)
-        self.lowering.lower(results)
+        self.lowering.lower(results, late=True)
         for symbol in leaves:
             if symbol not in self.lowering.place:
                 self.lowering.place[symbol] = len(parameters.symbols)
@@ -268,12 +268,12 @@ class Program:
     def backward(self, outputs: tuple[int, ...], unit: bool) -> Callable[..., list[float]]:
         """The way back from some of the results. `unit`: from one of them, with a gradient of 1."""
         if (outputs, unit) not in self.backwards:
-            seeds = Tensor("g", (len(outputs),), [Symbol("input", i) for i in outputs])
+            seeds = Tensor("seeds", (len(outputs),), [Symbol("input", i) for i in outputs])
             lowering = self.lowering.fork()
             lowering.register(seeds, seeds.symbols)
             gradients = self.derive(outputs, [1.0] if unit else seeds.symbols)
             gradients = [gradients[i] for i in self.order]
-            lowering.lower(gradients)
+            lowering.lower(gradients, late=False)
             inputs = [*self.inputs, *self.forward.kept, seeds]
             function = Function("backward", inputs, lowering, [lowering.code(x) for x in gradients], False)
             self.backwards[outputs, unit] = function, load([function])["backward"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from numbers import Real
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -10,74 +11,87 @@ from ..engine import Value
 from .symbol import Symbol
 
 
+NUMBER = ("number",)
+
+
 def take_apart(x: Any, numbers: list[Any], values: dict[Value, int]) -> Hashable:
     """Collect the numbers and the Values in `x`.
 
     Args:
-        x: numbers, arrays of numbers, Values, and lists, tuples and dicts of them; anything else stays as it is.
-        numbers: gets the numbers of `x`, in order: floats, and flat arrays.
-        values: gets its Values, each once, with their order.
+        x: numbers, arrays of numbers, Values, and lists, tuples and dicts of them; what is none of these stays whole.
+        numbers: gets the numbers of `x`, in order: a float each, or a flat array of many.
+        values: gets the Values of `x`, in order, each once.
 
     Returns:
-        All the rest, the structure: two that are equal differ in their numbers and Values only.
-
-    Raises:
-        TypeError: something in `x` is none of these and is not hashable either.
+        All that is left, the structure of `x`. It is a key: things of equal structure differ in their numbers and
+        Values only.
     """
+    if type(x) is float:
+        numbers.append(x)
+        return NUMBER
     if isinstance(x, Value):
-        return ("value", values.setdefault(x, len(values)))
-    if isinstance(x, np.ndarray):
-        if x.dtype == object:
-            return ("array", x.shape, tuple([take_apart(item, numbers, values) for item in x.flat]))
-        numbers.append(np.array(x, dtype=np.float64).reshape(-1))
-        return ("numbers", x.shape)
+        return "value", values.setdefault(x, len(values))
     if isinstance(x, Symbol) or (isinstance(x, Real) and not isinstance(x, bool)):
         numbers.append(x)
-        return "number"
+        return NUMBER
+    if isinstance(x, np.ndarray) and x.dtype != object:
+        numbers.append(np.array(x, dtype=np.float64).reshape(-1))  # a copy: the caller may write into `x` later
+        return "numbers", x.shape
+    if isinstance(x, np.ndarray):
+        return "array", x.shape, tuple([take_apart(item, numbers, values) for item in x.flat])
     if isinstance(x, dict):
-        return ("dict", type(x), tuple(x), tuple([take_apart(item, numbers, values) for item in x.values()]))
+        return "dict", tuple(x), tuple([take_apart(item, numbers, values) for item in x.values()])
     if isinstance(x, list | tuple):
-        return ("list", type(x), tuple([take_apart(item, numbers, values) for item in x]))
-    hash(x)
-    return ("static", type(x), x)
+        return "list", type(x), tuple([take_apart(item, numbers, values) for item in x])
+    return "static", type(x), x
 
 
-def put_together(structure: Any, numbers: Iterator[Any], values: list[Any]) -> Any:
-    """The opposite: what had this structure, with these numbers and Values."""
-    if structure == "number":
-        return next(numbers)
+def assembler(structure: Any, position: Iterator[int]) -> Callable[[list[Any]], Any]:
+    """The opposite of `take_apart`.
+
+    Args:
+        structure: as `take_apart` returned it.
+        position: says where in a list of items the next number is. The Values are in front, in their order.
+
+    Returns:
+        A function of the list of items.
+    """
     kind, *rest = structure
     if kind == "value":
-        return values[rest[0]]
+        return itemgetter(rest[0])
+    if kind == "number":
+        return itemgetter(next(position))
     if kind == "static":
-        return rest[1]
+        return lambda items: rest[1]
     if kind == "numbers":
-        (shape,) = rest
-        out = np.empty(shape, dtype=object)
-        for i in range(out.size):
-            out.flat[i] = next(numbers)
-        return as_floats(out)
-    items = [put_together(item, numbers, values) for item in rest[-1]]
-    if kind == "array":
-        out = np.empty(rest[0], dtype=object)
-        for i, item in enumerate(items):
-            out.flat[i] = item
-        return as_floats(out)
+        children = [itemgetter(next(position)) for _ in range(int(np.prod(rest[0], dtype=int)))]
+    else:
+        children = [assembler(child, position) for child in rest[-1]]
     if kind == "dict":
-        return dict(zip(rest[1], items))
-    maker = rest[0]
-    return maker(*items) if hasattr(maker, "_fields") else maker(items)
+        return lambda items: {name: child(items) for name, child in zip(rest[0], children)}
+    if kind == "list" and rest[0] is list:
+        return lambda items: [child(items) for child in children]
+    if kind == "list":
+        return lambda items: tuple_of(rest[0], [child(items) for child in children])
+    return lambda items: array_of(rest[0], [child(items) for child in children])
 
 
-def as_floats(array: Any) -> Any:
-    return array.astype(np.float64) if all(isinstance(x, Real) for x in array.flat) else array
+def tuple_of(kind: Any, items: list[Any]) -> Any:
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
-def strangers(structure: Any) -> Iterator[tuple[Any]]:
-    """What is in a structure besides numbers, Values and what holds them."""
-    if structure != "number" and structure[0] == "static":
-        yield (structure[2],)
-    elif structure != "number" and isinstance(structure[-1], tuple):
-        for item in structure[-1]:
-            if structure[0] != "numbers":
-                yield from strangers(item)
+def array_of(shape: tuple[int, ...], items: list[Any]) -> Any:
+    """An array of floats, or, where there is a Symbol or a Value among them, of objects."""
+    if all(isinstance(item, Real) for item in items):
+        return np.array(items, dtype=np.float64).reshape(shape)
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array.reshape(shape)
+
+
+def strangers(structure: Any) -> list[Any]:
+    """What there is in a structure besides numbers and Values and what holds them."""
+    kind, *rest = structure
+    if kind == "static":
+        return [rest[1]]
+    return [x for child in rest[-1] for x in strangers(child)] if kind in ("list", "dict", "array") else []

@@ -4,13 +4,27 @@ Put Symbols where the floats of a computation were and run it again: instead of 
 computation, a graph of Symbols. What needs no number to come is worked out on the spot.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, NoReturn
 
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
 NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
 COMMUTATIVE = ("+", "*")
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Without Python's garbage collector: Symbols are a great many objects, and none of them garbage."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def operator(op: str) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .symbol import Symbol
+from .symbol import Symbol, undisturbed
 
 # Where a number is: a tensor and a position in it, as one integer; numbers known beforehand are negative.
 POSITIONS = 1 << 40
@@ -124,8 +124,14 @@ class Lowering:
 
     # ---- what to compute, in which order ----
 
-    def lower(self, targets: Sequence[Symbol | float]) -> None:
-        """Add the steps that compute `targets`."""
+    @undisturbed()
+    def lower(self, targets: Sequence[Symbol | float], late: bool) -> None:
+        """Add the steps that compute `targets`.
+
+        `late`: group operations by how far they are from the targets, not from what they start with. Samples or
+        positions differ more in how their numbers come about than in what becomes of them; on the way back the
+        other way round.
+        """
         wanted = [t for t in targets if type(t) is Symbol and t not in self.place and t not in self.leaves]
         order = self.new_symbols(wanted)
         uses: dict[Symbol, int] = defaultdict(int)
@@ -142,15 +148,24 @@ class Lowering:
                     if type(arg) is Symbol and uses[arg] == 1 and arg not in results and arg not in self.place:
                         if arg.op == "+" or (arg.op == "*" and all(type(x) is Symbol for x in arg.args)):
                             absorbed.add(arg)
-        depth: dict[Symbol, int] = {}
+        items = [
+            (symbol, self.terms(symbol, absorbed) if symbol.op == "+" else [symbol.args])
+            for symbol in order
+            if symbol not in absorbed
+        ]
+        depth: dict[Symbol, int] = defaultdict(int)
+        for symbol, terms in reversed(items) if late else items:
+            args = [x for term in terms for x in term if type(x) is Symbol and x not in self.place]
+            if late:
+                below = depth[symbol] - 1
+                for x in args:
+                    if depth[x] > below:
+                        depth[x] = below
+            else:
+                depth[symbol] = 1 + max([depth[x] for x in args], default=0)
         stages: dict[int, list[tuple[Symbol, list[Any]]]] = defaultdict(list)
-        for symbol in order:
-            if symbol in absorbed:
-                continue
-            terms = self.terms(symbol, absorbed) if symbol.op == "+" else [symbol.args]
-            level = 1 + max((depth.get(x, 0) for term in terms for x in term if type(x) is Symbol), default=0)
-            depth[symbol] = level
-            stages[level].append((symbol, terms))
+        for symbol, terms in items:
+            stages[depth[symbol]].append((symbol, terms))
         # Sums that are only asked for, such as the gradients of all parameters, can wait for one another.
         waiting: list[tuple[Symbol, list[int]]] = []
         self.line_up(stages)
@@ -221,15 +236,31 @@ class Lowering:
                 alike[symbol.op, tuple(code < 0 for code in codes)].append((symbol, codes))
                 continue
             for slot, pairs in zip(slots, parts):
-                dots[max(pairs)[0] // POSITIONS, len(pairs)].append((slot, sorted(pairs)))
+                dots[max(pairs)[0] // POSITIONS, max(v for _, v in pairs) // POSITIONS, len(pairs)].append((slot, sorted(pairs)))
         for (op, _), group in alike.items():
             self.elementwise(op, group)
-        for (_, length), group in dots.items():
-            if length == 1:
+        for group in self.padded(dots):
+            if len(group[0][1]) == 1:
                 self.elementwise("*", [(slot, [*pairs[0]]) for slot, pairs in group])
             else:
                 self.dots(group)
         return [(symbol, sorted(addends + [self.place[s] for s in slots])) for symbol, slots, addends in unfinished]
+
+    def padded(self, dots: dict[Any, list[Any]]) -> Iterable[list[Any]]:
+        """Groups of dots of one length. Where more than two lengths occur between two tensors, as in causal
+        attention, the shorter dots get products 0 * 0 in front and all are one group."""
+        lengths: dict[Any, list[int]] = defaultdict(list)
+        for *tensors, length in dots:
+            if length > 1:
+                lengths[tuple(tensors)].append(length)
+        zero, one = self.code(0.0), self.code(1.0)
+        joined: dict[Any, list[Any]] = defaultdict(list)
+        for (left, right, length), group in dots.items():
+            several = length > 1 and len(lengths[left, right]) > 2
+            longest = max(lengths[left, right]) if several else length
+            pad = [(zero, one if right < 0 else zero)] * (longest - length)
+            joined[left, longest if right >= 0 or several else length, several] += [(slot, pad + pairs) for slot, pairs in group]
+        return joined.values()
 
     def parts(self, terms: list[Any]) -> tuple[list[list[tuple[int, int]]], list[int]]:
         """Part the terms of a sum by the tensors they come from: dots, and single numbers to add."""
@@ -247,7 +278,7 @@ class Lowering:
             homes = [key for key in products if tensor in key]
             if tensor >= 0 and len(homes) == 1:  # b in b + w . x: the dot of (b, w) and (1, x)
                 products[homes[0]] += [(u, one) if tensor == homes[0][0] else (one, u) for u in codes]
-            elif len(codes) == 1:
+            elif len(codes) <= 2:
                 addends += codes
             else:
                 products[tensor, -1] = [(u, one) for u in codes]
@@ -275,21 +306,16 @@ class Lowering:
         if m == 1:
             return np.arange(1), ()
         counts = [len(np.unique(codes)) for codes in args]
-        tensors = [codes[0] // POSITIONS for codes in args]
-        for codes, count, tensor in zip(args, counts, tensors):
+        for codes, count in zip(args, counts):
+            tensor = codes[0] // POSITIONS
             if tensor >= 0 and count == m == self.tensors[tensor].size and (codes // POSITIONS == tensor).all():
-                return np.argsort(codes), self.tensors[tensor].shape
+                order, shape = np.argsort(codes), self.tensors[tensor].shape
+                return order, shape if len(shape) > 1 else folded(args[:, order])
         for i, j in ((i, j) for i in range(len(args)) for j in range(i)):
             if counts[i] * counts[j] == m and min(counts[i], counts[j]) > 1:
                 if len(np.unique(args[[i, j]], axis=1).T) == m:  # every one of these meets every one of those
                     return np.lexsort((args[i], args[j])), (counts[j], counts[i])
-        for codes, count in zip(args, counts):
-            if count == m:
-                order = np.argsort(codes)
-                breaks = np.flatnonzero(np.diff(codes[order]) != codes[order][1] - codes[order][0])
-                run = int(breaks[0]) + 1 if len(breaks) else m
-                return order, (m,) if m % run or run in (1, m) else (m // run, run)
-        return np.arange(m), (m,)
+        return np.arange(m), folded(args)
 
     def dots(self, group: list[tuple[Symbol, list[tuple[int, int]]]]) -> None:
         """Dots of one length: a matrix product for each set of left rows that meets a set of right rows."""
@@ -376,6 +402,17 @@ class Lowering:
                 else:
                     stay.append((place, part))
             pack.operands = stay
+
+
+def folded(args: Any) -> tuple[int, ...]:
+    """The shape of a group in which the arguments change evenly along rows."""
+    m = args.shape[1]
+    for codes in args:
+        breaks = np.flatnonzero(np.diff(codes) != codes[1] - codes[0])
+        run = int(breaks[0]) + 1 if len(breaks) else m
+        if 1 < run < m and m % run == 0:
+            return m // run, run
+    return (m,)
 
 
 def newer_first(u: int, v: int) -> tuple[int, int]:

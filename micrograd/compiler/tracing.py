@@ -5,13 +5,12 @@ second, Symbols stand in their `data` and for the numbers among the arguments, a
 function, written down. `derivative` then calls `backward()` on that graph: the gradients are Symbols as well.
 """
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..engine import Value, graph
-from .symbol import Symbol
+from .symbol import Symbol, undisturbed
 
 
 class Trace(NamedTuple):
@@ -27,8 +26,6 @@ class Trace(NamedTuple):
 def standing_in(values: Sequence[Value], symbols: Sequence[Symbol]) -> Iterator[None]:
     """Let `symbols` stand in the data of `values`, which are leaves meanwhile; then put everything back."""
     before = [(v.data, v.grad, v._prev) for v in values]
-    collecting = gc.isenabled()
-    gc.disable()  # a trace is a great many objects, none of them garbage
     try:
         for v, symbol in zip(values, symbols):
             v.data, v.grad, v._prev = symbol, 0.0, ()
@@ -36,10 +33,9 @@ def standing_in(values: Sequence[Value], symbols: Sequence[Symbol]) -> Iterator[
     finally:
         for v, (data, grad, parents) in zip(values, before):
             v.data, v.grad, v._prev = data, grad, parents
-        if collecting:
-            gc.enable()
 
 
+@undisturbed()
 def trace(
     run: Callable[[], list[Any]], run_on_symbols: Callable[[], list[Any]], arguments: Sequence[Value]
 ) -> Trace:
@@ -63,7 +59,8 @@ def trace(
                 raise TypeError("the function assigns .data of a Value from outside; return the new number instead")
         leaves, made = graph(Value(0.0, [*only_values(returned), *arguments]))
         for v in made[:-1]:
-            if v._vjp.__name__ in ("by_hand", "to_none") and type(v.data) is not Symbol:
+            by_hand = v._vjp.__name__ in ("by_hand", "to_none")
+            if by_hand and type(v.data) is not Symbol and any(type(p.data) is Symbol for p in v._prev):
                 raise TypeError(
                     f"the operation {v._op!r} was added by hand, with numbers that are not computed from the data "
                     f"of its parents by +, -, *, / and the functions of Value; these cannot be traced"
@@ -76,6 +73,7 @@ def only_values(results: Sequence[Any]) -> list[Value]:
     return [x for x in results if isinstance(x, Value)]
 
 
+@undisturbed()
 def derivative(written: Trace, outputs: Sequence[Value], seeds: Sequence[Any]) -> list[Any]:
     """The gradient of every leaf, where d(root)/d(output) is the seed of each output."""
     with standing_in(written.leaves, written.symbols):

@@ -1,0 +1,581 @@
+"""compile: the same results and gradients as in eager mode, and errors that say what to do."""
+
+import math
+import random
+import subprocess
+import sys
+from collections import namedtuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from programs import BINARY, SPECIALS, UNARY, close, programs
+
+import micrograd
+from micrograd import Value
+from micrograd.nn import MLP
+
+
+def gradients(leaves):
+    out = [v.grad for v in leaves]
+    for v in leaves:
+        v.grad = 0.0
+    return out
+
+
+def flat(x):
+    """All Values and numbers in a result, as numbers."""
+    if isinstance(x, dict):
+        x = list(x.values())
+    if isinstance(x, list | tuple | np.ndarray):
+        return [number for item in x for number in flat(item)]
+    return [x.data if isinstance(x, Value) else float(x)]
+
+
+def values(x):
+    if isinstance(x, dict):
+        x = list(x.values())
+    if isinstance(x, list | tuple | np.ndarray):
+        return [v for item in x for v in values(item)]
+    return [x] if isinstance(x, Value) else []
+
+
+def agree(got, want, rel=1e-9, abs_=1e-12):
+    assert len(got) == len(want)
+    for a, b in zip(got, want):
+        assert close(a, b, rel, abs_), f"{a} is not {b}"
+
+
+def check(f, leaves, *args, compiled=None, **kwargs):
+    """Compare f with its compiled form: results, and the gradients of a sum of the results with odd weights."""
+    compiled = compiled or micrograd.compile(f)
+    found = []
+    for function in (f, compiled):
+        out = function(*args, **kwargs)
+        weights = [0.5 + i for i in range(len(values(out)))]
+        sum((w * v for w, v in zip(weights, values(out))), Value(0)).backward()
+        found.append((flat(out), gradients(leaves)))
+    (want, want_gradients), (got, got_gradients) = found
+    agree(got, want)
+    agree(got_gradients, want_gradients)
+    return compiled
+
+
+# ---- whole programs ----
+
+
+def moons(n, seed=1337):
+    rng = random.Random(seed)
+    X = np.array([[rng.uniform(-2, 2), rng.uniform(-1, 1)] for _ in range(n)])
+    return X, np.array([rng.choice([-1, 1]) for _ in range(n)])
+
+
+def moons_loss(model):
+    def loss(X, y):
+        scores = [model(x) for x in X]
+        margins = [(1 - yi * si).relu() for yi, si in zip(y, scores)]
+        reg = 1e-4 * sum(p * p for p in model.parameters())
+        return sum(margins) / len(margins) + reg, scores
+
+    return loss
+
+
+@pytest.mark.parametrize("nonlin", ["relu", "tanh", "sigmoid"])
+def test_moons(nonlin):
+    random.seed(0)
+    model = MLP(2, [8, 6, 1], nonlin=nonlin)
+    compiled = check(moons_loss(model), model.parameters(), *moons(20))
+    check(moons_loss(model), model.parameters(), *moons(20, seed=2), compiled=compiled)
+
+
+def test_the_moons_program_does_not_grow_with_the_samples():
+    random.seed(0)
+    model = MLP(2, [16, 16, 1])
+    counts = set()
+    for n in (10, 25, 60):
+        loss = micrograd.compile(moons_loss(model))
+        loss(*moons(n))[0].backward()
+        counts.add(loss.program.operations)
+    assert len(counts) == 1
+    assert counts.pop() <= 24
+
+
+def test_inputs_wrapped_in_values():
+    model = MLP(2, [4, 1])
+
+    def loss(X):
+        return sum(model([Value(x) for x in row]) for row in X)
+
+    check(loss, model.parameters(), [[1.0, 2.0], [3, -1]])
+
+
+def test_a_recurrent_network():
+    rng = random.Random(1)
+    size = 5
+    W = [[Value(rng.gauss(0, 0.5)) for _ in range(size)] for _ in range(size)]
+    U = [Value(rng.gauss(0, 1)) for _ in range(size)]
+
+    def run(xs):
+        h = [0.0] * size
+        outputs = []
+        for x in xs:
+            h = [(sum(w * hj for w, hj in zip(row, h)) + u * x).tanh() for row, u in zip(W, U)]
+            outputs.append(sum(h))
+        return outputs, h
+
+    check(run, [v for row in W for v in row] + U, [math.sin(t) for t in range(20)])
+
+
+def test_an_ode_by_runge_kutta():
+    a, b = Value(0.3), Value(1.7)
+
+    def f(t, y, v):
+        return v, -(b * y).sin() - a * v * (1 + v * v).sqrt() + 0.1 * t
+
+    def integrate(y0, v0, h):
+        y, v = Value(y0), Value(v0)
+        for i in range(20):
+            t = i * h
+            k1 = f(t, y, v)
+            k2 = f(t + h / 2, y + h / 2 * k1[0], v + h / 2 * k1[1])
+            k3 = f(t + h / 2, y + h / 2 * k2[0], v + h / 2 * k2[1])
+            k4 = f(t + h, y + h * k3[0], v + h * k3[1])
+            y = y + h / 6 * (k1[0] + 2 * k2[0] + 2 * k3[0] + k4[0])
+            v = v + h / 6 * (k1[1] + 2 * k2[1] + 2 * k3[1] + k4[1])
+        return {"y": y, "v": v, "h": h * 2}
+
+    check(integrate, [a, b], 1.0, 0.0, 0.05)
+
+
+def test_a_small_gpt():
+    rng = random.Random(0)
+    n, heads, vocab, length = 8, 2, 5, 5
+    size = n // heads
+
+    def matrix(rows, columns):
+        return [[Value(rng.gauss(0, 0.3)) for _ in range(columns)] for _ in range(rows)]
+
+    wte, wpe, head = matrix(vocab, n), matrix(length, n), matrix(vocab, n)
+    wq, wk, wv, wo, w1, w2 = *(matrix(n, n) for _ in range(4)), matrix(2 * n, n), matrix(n, 2 * n)
+
+    def linear(x, w):
+        return [sum(wi * xi for wi, xi in zip(row, x)) for row in w]
+
+    def softmax(x):
+        exps = [v.exp() for v in x]
+        total = sum(exps)
+        return [e / total for e in exps]
+
+    def norm(x):
+        scale = (sum(v * v for v in x) / len(x) + 1e-5) ** -0.5
+        return [v * scale for v in x]
+
+    def loss(rows, targets):
+        keys, vals, losses = [], [], []
+        for row, place, target in zip(rows, wpe, targets):
+            x = norm([a + b for a, b in zip(row, place)])
+            q, k, v = (linear(norm(x), w) for w in (wq, wk, wv))
+            keys.append(k)
+            vals.append(v)
+            mixed = []
+            for h in range(heads):
+                part = slice(h * size, (h + 1) * size)
+                scores = [sum(a * b for a, b in zip(q[part], key[part])) / size**0.5 for key in keys]
+                attention = softmax(scores)
+                mixed += [sum(a * val[j] for a, val in zip(attention, vals)) for j in range(part.start, part.stop)]
+            x = [a + b for a, b in zip(linear(mixed, wo), x)]
+            hidden = [v.relu() for v in linear(norm(x), w1)]
+            x = [a + b for a, b in zip(linear(hidden, w2), x)]
+            probabilities = softmax(linear(x, head))
+            losses.append(-sum(p * t for p, t in zip(probabilities, target)).log())
+        return sum(losses) / len(losses)
+
+    leaves = [v for w in (wte, wpe, head, wq, wk, wv, wo, w1, w2) for row in w for v in row]
+    for tokens in ([0, 3, 1, 4], [2, 2, 0, 1, 4], [1]):
+        one_hot = np.eye(vocab)[[*tokens[1:], 0]]
+        check(loss, leaves, [wte[t] for t in tokens], one_hot)
+
+
+@given(programs(max_lines=40), st.booleans())
+def test_random_programs(program, closed):
+    leaves = [Value(x) for x in program.leaves]
+
+    def run(xs):
+        return program(leaves if closed else xs)
+
+    compiled = micrograd.compile(run)
+    for shift in (0.0, 0.125):
+        for v, x in zip(leaves, program.leaves):
+            v.data = x + shift
+        results = []
+        for function in (run, compiled):
+            out = function(leaves)
+            out.backward()
+            results.append([out.data, *gradients(leaves)])
+        want, got = results
+        # The order of a sum may decide about the last digits, and a program may blow those up.
+        nudged = []
+        for v in leaves:
+            v.data *= 1 + 1e-14
+        out = run(leaves)
+        out.backward()
+        nudged = [out.data, *gradients(leaves)]
+        for a, b, c in zip(got, want, nudged):
+            slack = abs(b - c) * 1e3 + 1e-12
+            assert not slack < math.inf or close(a, b, 1e-9, slack)
+
+
+@pytest.mark.parametrize("name", [*UNARY, *BINARY])
+def test_special_values(name):
+    """All pairs at once, as one tensor operation, and a pair at a time."""
+    operation = UNARY.get(name) or BINARY[name]
+    pairs = [(x, y) for x in SPECIALS for y in (SPECIALS if name in BINARY else [0])]
+    left, right = [Value(x) for x, _ in pairs], [Value(y) for _, y in pairs]
+
+    def run(left, right):
+        return [operation(x, y) if name in BINARY else operation(x) for x, y in zip(left, right)]
+
+    for some in (slice(None), slice(5, 6), slice(40, 41)):
+        results = []
+        for function in (run, micrograd.compile(run)):
+            outs = function(left[some], right[some])
+            for out in outs:
+                out.backward()
+            results.append([*(out.data for out in outs), *gradients(left), *gradients(right)])
+        agree(results[1], results[0], 1e-12, 0.0)
+
+
+@pytest.mark.parametrize("k", [-2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 2.5])
+def test_special_values_to_a_constant_power(k):
+    leaves = [Value(x) for x in SPECIALS]
+    results = []
+    for function in ((f := lambda xs: [x**k for x in xs]), micrograd.compile(f)):
+        outs = function(leaves)
+        for out in outs:
+            out.backward()
+        results.append([*(out.data for out in outs), *gradients(leaves)])
+    agree(results[1], results[0], 1e-12, 0.0)
+
+
+# ---- what goes in and out ----
+
+Pair = namedtuple("Pair", "first second")
+
+
+def test_structures():
+    a = Value(2)
+
+    def f(xs, table, flag, *rest, scale=1.0):
+        s = sum(x * a for x in xs["list"]) if flag else a
+        return {"s": s, "pair": Pair(table * a, (scale, rest[0] * 2)), "list": [1.5, [a * scale]]}
+
+    compiled = micrograd.compile(f)
+    args = {"list": [1, Value(2), np.float32(3)]}, np.arange(6.0).reshape(2, 3), True, 5
+    want, got = f(*args, scale=4), compiled(*args, scale=4)
+    agree(flat(got), flat(want))
+    assert isinstance(got["pair"], Pair)
+    assert got["pair"].first.shape == (2, 3)
+    assert got["pair"].second == (4.0, 10.0)
+    assert got["list"][0] == 1.5
+    check(f, [a], *args, compiled=compiled, scale=3)
+    check(f, [a], {"list": [1, 2]}, np.ones((1, 1)), False, 1, compiled=compiled)
+
+
+def test_results_that_are_not_computed():
+    a, b = Value(2, label="a"), Value(3)
+    seen = []
+
+    def f(x, y):
+        seen.append(1)
+        out = (x * a).exp()
+        return x, a, out, out, Value(7, label="seven"), 8, [y]
+
+    compiled = micrograd.compile(f)
+    for _ in range(2):
+        got = compiled(b, 5)
+        assert got[0] is b
+        assert got[1] is a
+        assert got[2] is got[3]
+        assert (got[4].data, got[4].label, got[5], got[6]) == (7, "seven", 8, [5])
+        got[2].backward()
+        agree(gradients([a, b]), [3 * math.exp(6), 2 * math.exp(6)])
+    assert len(seen) == 2  # the two runs of one trace
+
+
+def test_the_same_value_twice_or_closed_over_too():
+    a, b = Value(2), Value(5)
+
+    def f(x, y):
+        return x * y + x * a
+
+    compiled = micrograd.compile(f)
+    for x, y in ((b, b), (a, b), (b, a), (a, a), (b, Value(1)), (a, b)):
+        check(f, [a, b, y], x, y, compiled=compiled)
+
+
+def test_arguments_with_a_history():
+    a, b = Value(0.5), Value(0.25)
+
+    def f(x):
+        return x * b + x.sin()
+
+    compiled = micrograd.compile(f)
+    results = []
+    for function in (f, compiled, compiled):
+        inner = a.exp() * b
+        out = function(inner) * function(a) + inner
+        out.backward()
+        results.append([out.data, *gradients([a, b])])
+    agree(results[1], results[0])
+    agree(results[2], results[0])
+
+
+def test_closed_over_values_with_a_history():
+    a = Value(2)
+    doubled = a * 2
+
+    def f(x):
+        return x * doubled * a
+
+    compiled = micrograd.compile(f)
+    check(f, [a], 3.0, compiled=compiled)
+    check(f, [a], 4.0, compiled=compiled)
+
+
+def test_unused_arguments_and_no_leaves():
+    a, b = Value(1), Value(2)
+    check(lambda x, y: x * 3, [a, b], a, b)
+    check(lambda x, y: Value(x) * 3, [], 2.0, "text")
+    compiled = micrograd.compile(lambda x: x * 2 + 1)
+    assert compiled(3) == 7
+    assert compiled(4.5) == 10
+
+
+def test_results_are_values_like_any_other():
+    a = Value(0.5)
+
+    def f(x):
+        return a * x, a.exp()
+
+    compiled = micrograd.compile(f)
+
+    def use(f):
+        p, q = f(2.0)
+        r, s = f(3.0)
+        t = p * q + s.tanh() * r * a
+        t.backward()
+        t.backward()
+        q.backward()
+        return [t.data, *gradients([a])]
+
+    agree(use(compiled), use(f))
+
+
+def test_data_is_read_at_each_call_and_not_later():
+    a = Value(2)
+    compiled = micrograd.compile(lambda x: a * a * x)
+    assert compiled(1).data == 4
+    a.data = 3.0
+    X = np.array([2.0])
+    out = micrograd.compile(lambda x: a * x[0] * a)(X)
+    a.data = 99.0
+    X[0] = 99.0
+    out.backward()
+    assert (out.data, a.grad) == (18, 12)
+
+
+def test_only_new_structures_are_traced():
+    runs = []
+
+    def f(x, mode="a", n=2):
+        runs.append(1)
+        return sum(x) * n
+
+    a = Value(1)
+    compiled = micrograd.compile(f, static=("n",), maxsize=3)
+    for args in (([a, 1],), ([a, 2.5],), ([Value(4), 7],)):
+        compiled(*args)
+    assert len(runs) == 2
+    for kwargs in ({"mode": "b"}, {"mode": None}, {"n": 3}, {"n": 3}, {"mode": True}):
+        compiled([a, 1], **kwargs)
+    assert len(runs) == 10
+    assert len(compiled.calls) == 3
+    assert compiled([a, 1], n=3).data == 6
+
+
+def test_static_arguments_are_themselves():
+    a = Value(2)
+
+    @micrograd.compile(static=("n_layer",))
+    def f(x, n_layer):
+        for _ in range(n_layer):
+            x = x * a
+        return x
+
+    assert [f(1.0, n_layer=n).data for n in (1, 3, 5)] == [2, 8, 32]
+    assert f(1.0, 4).data == 16
+    with pytest.raises(ValueError, match="no argument n_head"):
+        micrograd.compile(lambda x: x, static=("n_head",))
+
+
+weight = Value(2)
+
+
+def test_a_global_bound_anew():
+    global weight
+    weight = Value(2)
+    compiled = micrograd.compile(lambda x: [weight * x for _ in range(1)])
+    assert compiled(3)[0].data == 6
+    weight = Value(5)
+    assert compiled(3)[0].data == 15
+
+
+def test_a_compiled_function_inside_another():
+    a = Value(2)
+    inner = micrograd.compile(lambda x: x * a)
+    check(lambda x: inner(x) + inner(x * 2.0), [a], 3.0)
+
+
+def test_methods():
+    class Model:
+        def __init__(self):
+            self.w = Value(3)
+
+        @micrograd.compile
+        def __call__(self, x):
+            """Doc."""
+            return self.w * x
+
+    model, other = Model(), Model()
+    other.w.data = 4.0
+    assert (model(2).data, other(2).data) == (6, 8)
+    assert Model.__call__.__doc__ == "Doc."
+
+
+def test_an_operation_added_by_hand_that_can_be_traced():
+    def cube(x):
+        out = Value(x.data * x.data * x.data, (x,), "cube")
+
+        def _backward():
+            x.grad += 3 * x.data * x.data * out.grad
+
+        out._backward = _backward
+        return out
+
+    a = Value(2)
+    check(lambda x: cube(a) * x + a, [a], 3.0)
+
+
+def test_a_tensor_of_many_lengths():
+    """Sums of unequal length, as in causal attention."""
+    xs = [Value(0.1 * i) for i in range(7)]
+    check(lambda s: [sum(x.exp() for x in xs[: i + 1]) * s for i in range(7)], xs, 2.0)
+    check(lambda s: [sum(x * y for x, y in zip(xs[: i + 1], xs[i::-1])) for i in range(7)], xs, 2.0)
+
+
+# ---- errors ----
+
+a = Value(2.0, label="a")
+
+
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (lambda x: a if a.data > 0 else -a, "> looks at a number"),
+        (lambda x: a if x > 0 else -a, "> looks at"),
+        (lambda x: a * (1 if x else 2), "test"),
+        (lambda x: a * (x == 3), "== looks at"),
+        (lambda x: a * float(a.data), r"float\(\)"),
+        (lambda x: a * int(x), r"int\(\)"),
+        (lambda x: a * math.exp(x), "math"),
+        (lambda x: a * [1, 2, 3, 4][x], "index"),
+        (lambda x: sum(a for _ in range(x)), "range"),
+        (lambda x: a * round(x), "rounding"),
+        (lambda x: a * (x % 2), "%"),
+        (lambda x: a * len(f"{x:.2f}"), "format"),
+        (lambda x: Value(math.tanh(a.data), (a,), "tanh"), "math"),
+        (lambda x: Value(5.0, (a * x,), "five"), "'five' was added by hand"),
+        (lambda x: "text", "returned 'text'"),
+        (lambda x: [a, None], "returned None"),
+        (lambda x: a * "text", "unsupported operand"),
+    ],
+)
+def test_errors(f, words):
+    compiled = micrograd.compile(lambda x, broken=True: f(x) if broken else a * x)
+    a.grad = 0.25
+    with pytest.raises(TypeError, match=words):
+        compiled(3)
+    assert (a.data, a.grad, a._prev) == (2.0, 0.25, ())
+    assert compiled(3, broken=False).data == 6
+    a.grad = 0.0
+
+
+def test_assigning_data_is_an_error():
+    b = Value(1)
+
+    def f(x):
+        b.data = b.data * x
+        return b * x
+
+    with pytest.raises(TypeError, match=r"assigns \.data"):
+        micrograd.compile(f)(1.0)
+    assert type(b.data) is float
+
+
+def test_an_argument_that_cannot_be_a_key():
+    with pytest.raises(TypeError, match="argument 'x'.*type set"):
+        micrograd.compile(lambda x: a)({1, 2})
+
+
+def test_the_function_keeps_its_own_errors():
+    with pytest.raises(ZeroDivisionError):
+        micrograd.compile(lambda x: a * (1 / 0))(1)
+    with pytest.raises(TypeError, match="positional argument"):
+        micrograd.compile(lambda x: a)(1, 2)
+
+
+def test_without_numpy():
+    code = """
+import sys
+sys.modules["numpy"] = None
+import micrograd
+try:
+    micrograd.compile(lambda: 1)
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "micrograd[compile]"' in done.stdout
+
+
+# ---- what can be seen ----
+
+
+def test_the_program_can_be_read_and_run():
+    model = MLP(2, [16, 16, 1])
+    loss = micrograd.compile(moons_loss(model))
+    with pytest.raises(AttributeError, match="call it first"):
+        _ = loss.program
+    X, y = moons(10)
+    total, _ = loss(X, y)
+    total.backward()
+    text = str(loss.program)
+    assert "scalar operations became" in text
+    assert "(10, 16)" in text
+    assert "relu" in text
+    assert loss.program_for(X, y) is loss.program
+    assert loss.program_for(X[:5], y[:5]) is not loss.program_for(X, y)
+
+    namespace = {}
+    exec(loss.program_for(X, y).source, namespace)
+    leaves = np.array([p.data for p in loss.program_for(X, y).order_of(model.parameters())])
+    numbers, kept = namespace["forward"](leaves, X.reshape(-1), y)
+    assert numbers[0] == pytest.approx(total.data, rel=1e-12)
+
+
+def test_the_forward_pass_alone_makes_no_backward():
+    model = MLP(2, [4, 1])
+    f = micrograd.compile(lambda X: [model(x) for x in X])
+    f(moons(10)[0])
+    assert len(f.program.functions) == 1
