@@ -93,7 +93,7 @@ class Compiled:
         call = self.calls.get(key)
         if call is None:
             with self.lock:
-                call = Call(self.function, len(args), names, structures, inputs, list(values), around)
+                call = Call(self.function, [*args, *kwargs.values()], len(args), names, structures, inputs, list(values), around)
                 self.closed_over |= {id(v): v for v in call.leaves if isinstance(v, Value)}
                 shared = tuple([id(v) if id(v) in self.closed_over else None for v in values])
                 self.calls[*key[:2], shared, key[3]] = call
@@ -118,6 +118,7 @@ class Call:
     def __init__(
         self,
         function: Callable[..., Any],
+        args: Sequence[Any],
         positional: int,
         names: Sequence[str],
         structures: Sequence[Any],
@@ -135,8 +136,7 @@ class Call:
         position = itertools.count(len(values))
         assemblers = [assembler(structure, position) for structure in structures]
 
-        def run(numbers: list[Any]) -> list[Any]:
-            args = [assemble([*values, *numbers]) for assemble in assemblers]
+        def run(args: Sequence[Any]) -> list[Any]:
             results: list[Any] = []
             returned: dict[Value, int] = {}
             structure = take_apart(
@@ -152,9 +152,9 @@ class Call:
 
         inside.trace = True
         try:
-            known = [float(x) for numbers in inputs if numbers is not None for x in numbers]
-            symbols = [symbol for tensor in tensors for symbol in tensor.symbols]
-            written = trace(lambda: run(known), lambda: run(symbols), values)
+            items = [*values, *(symbol for tensor in tensors for symbol in tensor.symbols)]
+            on_symbols = [assemble(items) for assemble in assemblers]
+            written = trace(lambda: run(args), lambda: run(on_symbols), values)
         finally:
             del inside.trace
         leaves = {v: values.index(v) if v in values else v for v in written.leaves}

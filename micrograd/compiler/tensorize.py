@@ -44,6 +44,13 @@ class View:
     offset: int
     strides: tuple[int, ...]
 
+    def dense(self) -> Any:
+        """The position of every number in the tensor."""
+        index = np.full((), self.offset)
+        for n, step in zip(self.shape, self.strides):
+            index = index[..., None] + step * np.arange(n)
+        return index
+
     @property
     def whole(self) -> bool:
         """Whether it is all of the tensor in order, if perhaps in another shape."""
@@ -105,16 +112,19 @@ class Lowering:
 
     def register(self, tensor: Tensor, symbols: Sequence[Symbol]) -> None:
         """Let `symbols` be the numbers of a tensor, in order."""
-        base = len(self.tensors) * POSITIONS
         self.tensors.append(tensor)
         for i, symbol in enumerate(symbols):
-            self.place[symbol] = base + i
+            self.place[symbol] = self.at(i)
 
-    def emit(self, op: str, operands: list[Any], shape: tuple[int, ...], symbols: Sequence[Symbol] = ()) -> Tensor:
+    def emit(self, op: str, operands: list[Any], shape: tuple[int, ...]) -> Tensor:
         tensor = Tensor(f"t{len(self.tensors)}", shape)
         self.steps.append(Step(op, operands, tensor))
-        self.register(tensor, symbols)
+        self.tensors.append(tensor)
         return tensor
+
+    def at(self, position: int) -> int:
+        """Where a number of the latest tensor is."""
+        return (len(self.tensors) - 1) * POSITIONS + position
 
     def code(self, x: Symbol | float) -> int:
         if type(x) is Symbol:
@@ -184,8 +194,12 @@ class Lowering:
             for term in terms:
                 for x in term:
                     if type(x) is Symbol and x in self.leaves and x not in self.place:
-                        self.place[x] = len(self.tensors[0].symbols)
-                        self.tensors[0].symbols.append(x)
+                        self.place_leaves([x])
+
+    def place_leaves(self, symbols: Iterable[Symbol]) -> None:
+        for symbol in symbols:
+            self.place[symbol] = len(self.tensors[0].symbols)
+            self.tensors[0].symbols.append(symbol)
 
     def new_symbols(self, wanted: Sequence[Symbol]) -> list[Symbol]:
         """All Symbols yet to be computed, arguments first, in the order in which they were written down."""
@@ -294,11 +308,17 @@ class Lowering:
     # ---- how: a group of like operations as one step ----
 
     def elementwise(self, op: str, group: list[tuple[Symbol, list[int]]]) -> None:
-        symbols = [symbol for symbol, _ in group]
-        args = np.array([codes for _, codes in group], dtype=np.int64).T
+        same: dict[tuple[int, ...], list[Symbol]] = defaultdict(list)
+        for symbol, codes in group:
+            same[tuple(codes)].append(symbol)
+        args = np.array(list(same), dtype=np.int64).T
         order, shape = self.layout(args)
         operands = [self.operand(codes[order].reshape(shape)) for codes in args]
-        self.emit(op, operands, shape, [symbols[i] for i in order])
+        self.emit(op, operands, shape)
+        members = list(same.values())
+        for position, i in enumerate(order):
+            for symbol in members[i]:
+                self.place[symbol] = self.at(position)
 
     def layout(self, args: Any) -> tuple[Any, tuple[int, ...]]:
         """An order for the members of a group in which an argument lies as it is, and their shape then."""
@@ -345,12 +365,11 @@ class Lowering:
                 self.emit("dot", [self.operand(left[0], True), self.operand(right[0, 0], True)], (a,))
             else:
                 self.emit("dot", [self.operand(left[0], True), self.operand(right[0].T, True)], (a, b))
-            base = (len(self.tensors) - 1) * POSITIONS
             for k, (lefts, rights, members) in enumerate(alike):
                 at_left, at_right = ({row: i for i, row in enumerate(side)} for side in (lefts, rights))
                 for i in members:
                     l, r = rows[i]
-                    self.place[group[i][0]] = base + (k * a + at_left[l]) * b + at_right[r]
+                    self.place[group[i][0]] = self.at((k * a + at_left[l]) * b + at_right[r])
 
     def operand(self, codes: Any, exact: bool = False) -> Operand:
         """The numbers of `codes`, in that shape. `exact`: no single number may stand for many equal ones."""
@@ -442,13 +461,7 @@ def connected(rows: list[tuple[Any, Any]]) -> Iterable[tuple[list[Any], list[Any
 def view(tensor: Tensor, index: Any) -> View | Gather:
     """The numbers of a tensor at `index`: a view where the index grows evenly along every axis."""
     offset = int(index.reshape(-1)[0])
-    strides = []
-    even = np.full((), offset)
-    for axis, n in enumerate(index.shape):
-        first = tuple(1 if d == axis else 0 for d in range(index.ndim))
-        step = int(index[first]) - offset if n > 1 else 0
-        strides.append(step)
-        even = even[..., None] + step * np.arange(n)
-    if not (even == index).all():
-        return Gather(tensor, index)
-    return View(tensor, index.shape, offset, tuple(strides))
+    neighbours = [tuple(int(d == axis) for d in range(index.ndim)) for axis in range(index.ndim)]
+    strides = tuple(int(index[at]) - offset if n > 1 else 0 for at, n in zip(neighbours, index.shape))
+    even = View(tensor, index.shape, offset, strides)
+    return even if (even.dense() == index).all() else Gather(tensor, index)
