@@ -58,16 +58,12 @@ def measure(python: str, collector: str) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", help="a Python that imports the other micrograd")
     parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
     for collector in ("on", "off", "off, freed"):
-        pairs = [
-            (measure(sys.executable, collector), measure(args.peer, collector)) for _ in range(args.rounds)
-        ]
+        pairs = [(measure(sys.executable, collector), measure(args.peer, collector)) for _ in range(args.rounds)]
         assert all(abs(ours[0] - theirs[0]) < 1e-12 for ours, theirs in pairs), "not the same loss"
         ours, theirs = ([statistics.median(run[i] for run in side) for i in (1, 2)] for side in zip(*pairs))
         faster = statistics.median(peer[1] / mine[1] for mine, peer in pairs)

@@ -1,14 +1,21 @@
 """Write scalars. Train at tensor speed. Graduate to PyTorch."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .engine import Value
+
+if TYPE_CHECKING:
+    from .compiler import compile
 
 __version__ = "1.0.0"
 __all__ = ["Value", "__version__", "compile"]
 
 
-def compile(function: Any = None, **options: Any) -> Any:
+def __getattr__(name: str) -> Any:
+    """Import the compiler, and with it NumPy, when it is first asked for."""
+    if name != "compile":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .compiler import compile
 
-    return compile(function, **options)
+    globals()["compile"] = compile
+    return compile

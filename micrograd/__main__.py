@@ -1,13 +1,17 @@
 """python -m micrograd: train a small network on two moons, and draw where it decides."""
 
 import argparse
-import gc
+import functools
 import random
+import statistics
 import sys
 import time
+import timeit
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import micrograd
 
 from .engine import Value
 from .nn import MLP
@@ -72,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=at_least(1), default=100, help="steps of gradient descent")
     parser.add_argument("--samples", type=at_least(2), default=100, help="points in the two moons")
     parser.add_argument("--seed", type=at_least(0), default=1337, help="seed of the points and the network")
+    parser.add_argument("--eager", action="store_true", help="train without compiling the loss")
     parser.add_argument("--out", type=picture, default="moon_mlp.png", help="where the picture goes")
     args = parser.parse_args(argv)
     try:
@@ -90,12 +95,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     y = 2 * y - 1
     model = MLP(2, [16, 16, 1])
 
-    gc.disable()  # a graph goes away by itself; searching it for cycles takes longer than computing it
-    start = time.perf_counter()
-    for step in (progress := tqdm(range(args.steps))):
-        loss, scores = max_margin_loss(model, X, y)
+    losses = {"compiled": micrograd.compile(max_margin_loss), "eager": max_margin_loss}
+
+    def gradients(way: str) -> tuple[Value, list[Value]]:
+        loss, scores = losses[way](model, X, y)
         model.zero_grad()
         loss.backward()
+        return loss, scores
+
+    start = time.perf_counter()
+    for step in (progress := tqdm(range(args.steps))):
+        loss, scores = gradients("eager" if args.eager else "compiled")
         learning_rate = 1.0 - 0.9 * step / args.steps
         for p in model.parameters():
             p.data -= learning_rate * p.grad
@@ -106,6 +116,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     draw_boundary(model, X, y, args.out)
     print(f"{accuracy:.1%} of {len(y)} points right after {args.steps} steps in {seconds:.1f} s")
     print(f"the decision boundary is in {args.out}")
+    speeds = []
+    for way in losses:
+        gradients(way)  # the first call may trace
+        times = timeit.repeat(functools.partial(gradients, way), number=1, repeat=5)
+        speeds.append(f"{1000 * statistics.median(times):.2f} ms {way}")
+    print(f"loss and gradients take {' and '.join(speeds)}")
 
 
 if __name__ == "__main__":

@@ -146,9 +146,7 @@ class Value:
         if isinstance(other, Value) or exponent is NotImplemented or not isinstance(exponent.data, float):
             return self._pow(other)
         k, pow_ = exponent.data, scalar.constant_power
-        return function(
-            f"**{k:g}", lambda a: (pow_(a, k), lambda g: (g * (k * pow_(a, k - 1.0)) if k else 0.0,))
-        )(self)
+        return function(f"**{k:g}", lambda a: (pow_(a, k), lambda g: (g * (k * pow_(a, k - 1.0)) if k else 0.0,)))(self)
 
     __neg__ = function("neg", lambda a: (-a, lambda g: (-g,)))
     __abs__ = function("abs", lambda a: (abs(a), lambda g: (g * scalar.sign(a),)))
@@ -160,12 +158,8 @@ class Value:
     cos = function("cos", lambda a: (scalar.cos(a), lambda g: (g * -scalar.sin(a),)))
     tanh = function("tanh", lambda a: (y := scalar.tanh(a), lambda g: (g * ((1.0 - y) * (1.0 + y)),)))
     sigmoid = function("sigmoid", lambda a: (y := scalar.sigmoid(a), lambda g: (g * (1.0 - y) * y,)))
-    maximum = function(
-        "max", lambda a, b: (scalar.maximum(a, b), lambda g: (to_larger(a, b, g), to_larger(b, a, g)))
-    )
-    minimum = function(
-        "min", lambda a, b: (scalar.minimum(a, b), lambda g: (to_larger(b, a, g), to_larger(a, b, g)))
-    )
+    maximum = function("max", lambda a, b: (scalar.maximum(a, b), lambda g: (to_larger(a, b, g), to_larger(b, a, g))))
+    minimum = function("min", lambda a, b: (scalar.minimum(a, b), lambda g: (to_larger(b, a, g), to_larger(a, b, g))))
     where_le = function(
         "where",
         lambda a, b, x, y: (

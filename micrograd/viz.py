@@ -26,12 +26,12 @@ def trace(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:
     return nodes, [(parent, child) for child in nodes for parent in child._prev]
 
 
-def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Any:
+def draw_dot(root: Any, format: str = "svg", rankdir: str = "LR") -> Any:
     """Draw the graph behind `root`: a box for each Value (its label if it has one, data, grad), an oval for
-    the operation that made it.
+    the operation that made it. Of the program of a compiled function: a box for each tensor operation.
 
     Args:
-        root: the Value to end at.
+        root: the Value to end at, or a program.
         format: what it is rendered to, one of FORMATS.
         rankdir: where the graph runs: LR, left to right; TB, top to bottom; RL; BT.
 
@@ -48,13 +48,24 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Any:
     # Fields of a record run across the graph; braces turn them, and data stays left of grad.
     record = "{{ {} }}" if rankdir in ("LR", "RL") else "{}"
     dot = drawing_class()(format=format, graph_attr={"rankdir": rankdir, "ordering": "in"})
+    if hasattr(root, "boxes"):
+        for name, op, shape, sources in root.boxes():
+            dot.node(
+                name,
+                label=record.format(f"{name} | {escape_field(op)} {shape}" if op else f"{name} {shape}"),
+                shape="record",
+            )
+            for source in sources:
+                dot.edge(source, name)
+        return dot
     nodes, edges = trace(root)
     names = {node: f"v{i}" for i, node in enumerate(nodes)}
     # An edge enters by the operation where there is one; a node made by hand may have no name for it.
     entries = {node: name + "_op" if node._op else name for node, name in names.items()}
     for node, name in names.items():
         fields = [node.label] if node.label else []
-        fields += [f"data {shorten(node.data)}", f"grad {shorten(node.grad)}"]
+        numbers = ("data", node.data), ("grad", node.grad)
+        fields += [f"{name} {shorten(x)}" for name, x in numbers if isinstance(x, Value | float | int)]
         dot.node(name, label=record.format(" | ".join(map(escape_field, fields))), shape="record")
         if node._op:
             dot.node(entries[node], label=escape_field(node._op))
@@ -91,9 +102,7 @@ def drawing_class() -> Any:
             try:
                 import pygraphviz
             except ImportError:
-                raise ImportError(
-                    'rendering needs the dot program, or pip install "micrograd[viz]"'
-                ) from None
+                raise ImportError('rendering needs the dot program, or pip install "micrograd[viz]"') from None
             graph = pygraphviz.AGraph(string=self.source)
             picture = graph.draw(format=format or self.format, prog=self.engine)
             return picture.decode(encoding) if encoding else picture

@@ -16,10 +16,7 @@ SPECIALS = [-math.inf, -1e308, -8, -1, -0.5, -0.0, 0.0, 1 / 3, 0.5, 1, 2, 710, 1
 UNARY: dict[str, Callable[[Any], Any]] = {
     "neg": operator.neg,
     "abs()": abs,
-    **{
-        name: methodcaller(name)
-        for name in ("relu", "tanh", "sigmoid", "exp", "log", "sqrt", "sin", "cos", "abs")
-    },
+    **{name: methodcaller(name) for name in ("relu", "tanh", "sigmoid", "exp", "log", "sqrt", "sin", "cos", "abs")},
 }
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,

@@ -524,7 +524,7 @@ def test_assigning_data_is_an_error():
 
 
 def test_an_argument_that_cannot_be_a_key():
-    with pytest.raises(TypeError, match="argument 'x'.*type set"):
+    with pytest.raises(TypeError, match=r"argument 'x'.*type set"):
         micrograd.compile(lambda x: a)({1, 2})
 
 
@@ -570,7 +570,7 @@ def test_the_program_can_be_read_and_run():
     namespace = {}
     exec(loss.program_for(X, y).source, namespace)
     leaves = np.array([v.data for v in loss.call_for((X, y), {})[0].leaves])
-    numbers, kept = namespace["forward"](leaves, X.reshape(-1), y)
+    numbers, _ = namespace["forward"](leaves, X.reshape(-1), y)
     assert numbers[0] == pytest.approx(total.data, rel=1e-12)
 
 

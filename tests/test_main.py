@@ -1,5 +1,6 @@
 """python -m micrograd, as a person types it."""
 
+import re
 import subprocess
 import sys
 
@@ -14,11 +15,15 @@ def run(*args, cwd, code="import runpy; runpy.run_module('micrograd', run_name='
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
-def test_it_trains_and_draws(tmp_path):
-    done = run("--steps", "6", "--samples", "30", "--seed", "3", "--out", "picture.png", cwd=tmp_path)
+@pytest.mark.parametrize("way", [[], ["--eager"]], ids=["compiled", "eager"])
+def test_it_trains_and_draws(way, tmp_path):
+    done = run("--steps", "6", "--samples", "30", "--seed", "3", "--out", "picture.png", *way, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "of 30 points right after 6 steps in" in done.stdout
     assert "picture.png" in done.stdout
+    assert re.fullmatch(
+        r"loss and gradients take \d+\.\d\d ms compiled and \d+\.\d\d ms eager", done.stdout.splitlines()[-1]
+    )
     assert "accuracy=" in done.stderr
     assert "6/6" in done.stderr
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
@@ -30,12 +35,14 @@ def test_a_seed_gives_the_same_picture(tmp_path):
         run("--steps", "2", "--samples", "20", "--seed", seed, cwd=tmp_path)
         pictures.append((tmp_path / "moon_mlp.png").read_bytes())
     assert pictures[0] == pictures[1] != pictures[2]
+    run("--steps", "2", "--samples", "20", "--seed", "3", "--eager", cwd=tmp_path)
+    assert pictures[0] == (tmp_path / "moon_mlp.png").read_bytes()
 
 
 def test_help(tmp_path):
     done = run("--help", cwd=tmp_path)
     assert done.returncode == 0
-    for option in ("--steps", "--samples", "--seed", "--out", "(default: 100)"):
+    for option in ("--eager", "--steps", "--samples", "--seed", "--out", "(default: 100)"):
         assert option in done.stdout
 
 

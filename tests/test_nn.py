@@ -25,9 +25,7 @@ def as_torch(model, nonlin):
     for i, layer in enumerate(model.layers):
         linear = torch.nn.Linear(len(layer.neurons[0].w), len(layer.neurons), dtype=torch.float64)
         with torch.no_grad():
-            linear.weight[:] = torch.tensor(
-                [[w.data for w in n.w] for n in layer.neurons], dtype=torch.float64
-            )
+            linear.weight[:] = torch.tensor([[w.data for w in n.w] for n in layer.neurons], dtype=torch.float64)
             linear.bias[:] = torch.tensor([n.b.data for n in layer.neurons], dtype=torch.float64)
         layers += [linear, TORCH_ACTIVATIONS[nonlin if i < len(model.layers) - 1 else False]()]
     return torch.nn.Sequential(*layers)
@@ -126,9 +124,7 @@ def test_a_wrong_number_of_inputs(make, n):
         make(2)([1.0] * n)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: Neuron(0), lambda: Layer(0, 2), lambda: Layer(2, 0), lambda: MLP(2, [3, -1])]
-)
+@pytest.mark.parametrize("make", [lambda: Neuron(0), lambda: Layer(0, 2), lambda: Layer(2, 0), lambda: MLP(2, [3, -1])])
 def test_sizes_below_one(make):
     with pytest.raises(ValueError, match="at least 1"):
         make()

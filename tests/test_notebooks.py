@@ -25,16 +25,12 @@ def printed(notebook):
 def execute(name, folder):
     notebook = nbformat.read(ROOT / name, as_version=4)
     fresh = nbformat.from_dict(notebook)
-    client = NotebookClient(
-        fresh, timeout=600, resources={"metadata": {"path": str(folder)}}, coalesce_streams=True
-    )
+    client = NotebookClient(fresh, timeout=600, resources={"metadata": {"path": str(folder)}}, coalesce_streams=True)
     return notebook, client.execute()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-@pytest.mark.parametrize(
-    ("name", "picture"), [("demo.ipynb", "moon_mlp.png"), ("trace_graph.ipynb", "gout.svg")]
-)
+@pytest.mark.parametrize(("name", "picture"), [("demo.ipynb", "moon_mlp.png"), ("trace_graph.ipynb", "gout.svg")])
 def test_notebook(name, picture, tmp_path):
     saved, fresh = execute(name, tmp_path)
     assert (tmp_path / picture).stat().st_size > 0

@@ -10,16 +10,26 @@ import micrograd
 PACKAGE = Path(micrograd.__file__).parent
 
 MAY_IMPORT = {
-    "__init__": {"engine"},
+    "__init__": {"engine", "compiler"},
     "scalar": set(),
     "engine": {"scalar"},
     "nn": {"engine"},
     "viz": {"engine", "scalar"},
     "__main__": {"engine", "nn"},
+    "compiler.__init__": {"engine", "program", "structure", "symbol", "tensorize", "tracing"},
+    "compiler.structure": {"engine", "symbol"},
+    "compiler.symbol": set(),
+    "compiler.tracing": {"engine", "symbol"},
+    "compiler.tensorize": {"symbol"},
+    "compiler.program": {"symbol", "tensorize"},
 }
 THIRD_PARTY = {
+    "compiler.__init__": {"numpy"},
+    "compiler.structure": {"numpy"},
+    "compiler.tensorize": {"numpy"},
+    "compiler.program": {"numpy"},
     "viz": {"graphviz", "pygraphviz"},
-    "__main__": {"matplotlib", "numpy", "sklearn", "tqdm"},
+    "__main__": {"micrograd", "matplotlib", "numpy", "sklearn", "tqdm"},
 }
 
 
@@ -50,6 +60,6 @@ def test_who_imports_whom():
 
 
 def test_the_public_names():
-    assert micrograd.__all__ == ["Value", "__version__"]
+    assert micrograd.__all__ == ["Value", "__version__", "compile"]
     assert all(hasattr(micrograd, name) for name in micrograd.__all__)
     assert (PACKAGE / "py.typed").exists()

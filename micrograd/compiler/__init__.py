@@ -57,7 +57,7 @@ class Compiled:
     def program(self) -> Program:
         """The program of the latest structure of arguments."""
         if not self.calls:
-            raise AttributeError(f"{self.__name__} has no program yet: call it first, or see program_for(...)")
+            raise AttributeError(f"{self.function.__name__} has no program yet: call it first, or see program_for(...)")
         return next(reversed(self.calls.values())).program
 
     def program_for(self, *args: Any, **kwargs: Any) -> Program:
@@ -66,8 +66,13 @@ class Compiled:
 
     def call_for(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple["Call", list[Any], list[Value]]:
         """How calls of this structure are done, the numbers of the arguments, and the Values among them."""
-        names = [*self.names[: len(args)], *(f"argument{i}" for i in range(len(self.names), len(args))), *kwargs]
-        inputs, structures = [], []
+        names = [
+            *self.names[: len(args)],
+            *(f"argument{i}" for i in range(len(self.names), len(args))),
+            *kwargs,
+        ]
+        inputs: list[Any] = []
+        structures = []
         values: dict[Value, int] = {}
         for name, x in zip(names, [*args, *kwargs.values()]):
             numbers: list[Any] = []
@@ -83,7 +88,9 @@ class Compiled:
             if len(numbers) == 1 and isinstance(numbers[0], np.ndarray):
                 inputs.append(numbers[0])
             elif numbers:
-                inputs.append(np.concatenate([np.atleast_1d(n) for n in numbers]).astype(np.float64, copy=False))
+                inputs.append(
+                    np.hstack(numbers) if np.ndarray in map(type, numbers) else np.array(numbers, dtype=float)
+                )
             else:
                 inputs.append(None)
         around = self.around()
@@ -93,7 +100,16 @@ class Compiled:
         call = self.calls.get(key)
         if call is None:
             with self.lock:
-                call = Call(self.function, [*args, *kwargs.values()], len(args), names, structures, inputs, list(values), around)
+                call = Call(
+                    self.function,
+                    [*args, *kwargs.values()],
+                    len(args),
+                    names,
+                    structures,
+                    inputs,
+                    list(values),
+                    around,
+                )
                 self.closed_over |= {id(v): v for v in call.leaves if isinstance(v, Value)}
                 shared = tuple([id(v) if id(v) in self.closed_over else None for v in values])
                 self.calls[*key[:2], shared, key[3]] = call
@@ -140,7 +156,9 @@ class Call:
             results: list[Any] = []
             returned: dict[Value, int] = {}
             structure = take_apart(
-                function(*args[:positional], **dict(zip(names[positional:], args[positional:]))), results, returned
+                function(*args[:positional], **dict(zip(names[positional:], args[positional:]))),
+                results,
+                returned,
             )
             if strange := strangers(structure):
                 raise TypeError(
@@ -165,35 +183,40 @@ class Call:
 
         numbers = [number_of(x) for x in computed]
         self.program = Program(self.name, written.nodes, written.symbols, tensors, numbers, derive)
-        self.leaves = [leaves[written.leaves[i]] for i in self.program.order]
-        self.fixed = all(isinstance(leaf, Value) for leaf in self.leaves)
+        self.leaves: list[Any] = [leaves[written.leaves[i]] for i in self.program.order]
+        self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
         self.outermost = not any(v._prev for v in self.leaves if isinstance(v, Value))
-        # For each result: the number computed for it, if it was; its vjp, if it is a Value too; and itself.
+        # For each result: the number computed for it and its vjp, or the leaf that it is, or else itself.
         where = {id(x): i for i, x in enumerate(computed)}
-        self.results = [
-            (where.get(id(x)), seed(where.get(id(x))) if isinstance(x, Value) else None, leaves.get(x, x))
-            for x in written.results
-        ]
+        self.results = [(where.get(id(x)), seed(where.get(id(x))), leaves.get(x), x) for x in written.results]
 
     def __call__(self, inputs: Sequence[Any], values: Sequence[Value]) -> Any:
-        leaves = self.leaves if self.fixed else [v if isinstance(v, Value) else values[v] for v in self.leaves]
+        leaves = self.leaves
+        if self.slots:
+            leaves = leaves.copy()
+            for slot, argument in self.slots:
+                leaves[slot] = values[argument]
         data = np.array([v.data for v in leaves], dtype=np.float64)
         numbers, kept = self.program.run(data, *inputs)
 
-        def vjp(g: Cotangent) -> list[float]:
+        def vjp(g: Cotangent) -> tuple[Any, ...]:
             seeds = list(g.parts.values())
             backward = self.program.backward(tuple(g.parts), seeds == [1.0])
             gradients = backward(data, *inputs, *kept, np.array(seeds, dtype=np.float64))
-            return (Gradients(gradients),) if together else gradients
+            return (Gradients(gradients),) if together else tuple(gradients)
 
         together = self.outermost and not any(v._prev for v in values)
-        parents = (Value(0.0, [Leaves(leaves)] if together else leaves, self.name),)
-        parents[0]._vjp = vjp
+        parents = (Value(0.0, [Leaves(leaves)] if together else leaves, self.name, "results"),)
+        parents[0].data, parents[0]._vjp = None, vjp
         items = []
-        for i, to_call, x in self.results:
+        for i, to_call, leaf, x in self.results:
             if i is None:
-                items.append(self.unchanged(x, values))
-            elif to_call is None:
+                if leaf is not None:
+                    x = values[leaf] if type(leaf) is int else leaf
+                elif isinstance(x, Value):
+                    x = Value(x.data, label=x.label)
+                items.append(x)
+            elif not isinstance(x, Value):
                 items.append(numbers[i])
             else:
                 out = new(Value)
@@ -205,12 +228,6 @@ class Call:
                 items.append(out)
         return self.assemble(items)
 
-    def unchanged(self, x: Any, values: Sequence[Value]) -> Any:
-        """A result that is not computed: an argument, by its position; a Value from outside; or a constant."""
-        if type(x) is int:
-            return values[x]
-        return Value(x.data, label=x.label) if isinstance(x, Value) and x not in self.leaves else x
-
 
 class Gradients(list[Any]):
     """A gradient for each of many leaves: added one by one."""
@@ -218,7 +235,7 @@ class Gradients(list[Any]):
     def __add__(self, other: Any) -> "Gradients":
         return Gradients(map(operator.add, self, other))
 
-    __iadd__ = __add__  # type: ignore[assignment]  # that of a list would append
+    __iadd__ = __add__  # that of a list would append
 
 
 class Leaves(Value):
@@ -228,8 +245,8 @@ class Leaves(Value):
 
     def __init__(self, leaves: Sequence[Value]):
         self.leaves = leaves
-        self._prev, self._op, self._vjp = (), "", to_none
-        self.data = 0.0
+        self.data, self._prev, self._op, self._vjp = None, (), "", to_none
+        self.label = f"{len(leaves)} leaves"
 
     @property
     def grad(self) -> Gradients:
@@ -259,9 +276,9 @@ class Cotangent:
         return f"Cotangent({self.parts})"
 
 
-def seed(i: int | None) -> Callable[[Any], tuple[Cotangent]]:
+def seed(i: Any) -> Callable[[Any], tuple[Cotangent]]:
     """The vjp of the i-th result of a call."""
-    return lambda g: (Cotangent({i: g}),)  # type: ignore[dict-item]
+    return lambda g: (Cotangent({i: g}),)
 
 
 def number_of(x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -121,11 +122,27 @@ class Program:
         """The NumPy code that runs, whole."""
         return "import numpy as np\n\n" + "\n\n\n".join(function.source for function in self.functions) + "\n"
 
+    def boxes(self) -> list[tuple[str, str, tuple[int, ...], list[str]]]:
+        """Its graph, for pictures: of each tensor the name, the operation, the shape, and what it is computed from."""
+        steps = [step for function in self.functions for step in function.steps]
+        made = {step.result for step in steps}
+        given = {tensor: None for function in self.functions for tensor in function.inputs if tensor not in made}
+        boxes: list[tuple[str, str, tuple[int, ...], list[str]]] = [(t.name, "", t.shape, []) for t in given]
+        for step in steps:
+            operands = [part for _, part in step.operands] if step.op == "pack" else step.operands
+            sources = [x.tensor.name for x in operands if isinstance(x, View | Gather)]
+            boxes.append((step.result.name, step.op, step.result.shape, sources))
+        used = {name for *_, sources in boxes for name in sources}
+        return [box for box in boxes if box[1] or box[0] in used]
+
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.nodes:,} scalar operations became {self.operations} tensor operations"]
         for function in self.functions:
             inputs = function.inputs if function is self.forward else function.inputs[-1:]
-            lines += ["", f"{function.name} of {', '.join(f'{tensor.name} {tensor.shape}' for tensor in inputs)}"]
+            lines += [
+                "",
+                f"{function.name} of {', '.join(f'{tensor.name} {tensor.shape}' for tensor in inputs)}",
+            ]
             lines += [f"    {line}  {shape}" for line, shape in function.shown]
         return "\n".join(lines)
 
@@ -178,7 +195,7 @@ class Function:
         tensors = np.where(codes < 0, -1, codes // POSITIONS)
         cuts = [0, *(np.flatnonzero(np.diff(tensors)) + 1), len(codes)] if len(codes) else []
         pieces = []
-        for start, stop in zip(cuts, cuts[1:]):
+        for start, stop in pairwise(cuts):
             if stop - start == 1:
                 pieces.append(f"float({self.text(lowering.operand(codes[start]))})")
             else:
@@ -190,8 +207,11 @@ class Function:
         name, shape = step.result.name, step.result.shape
         if step.op == "pack":
             self.allocate(step.result)
-            for place, part in step.operands:
-                self.code.append(f"{name}{slices(place)} = {self.text(part)}")
+            parts = [self.text(part) for _, part in step.operands]
+            self.shown.append((f"{name} = beside({', '.join(parts)})", shape))
+            for i, (place, _) in enumerate(step.operands):
+                if i not in step.housed:
+                    self.code.append(f"{name}{slices(place)} = {parts[i]}")
             return
         operands = [self.text(x, exact=step.op in ("dot", "rowwise", "sum")) for x in step.operands]
         template = " + ".join(["{}"] * len(operands)) if step.op == "+" else NUMPY[step.op]
@@ -233,9 +253,7 @@ def flat(tensor: Tensor) -> str:
 
 def slices(place: Sequence[Any]) -> str:
     """An index of whole numbers and slices in brackets; nothing where it takes all."""
-    parts = [
-        str(s) if isinstance(s, int) else ":" if s == slice(None) else f"{s.start or ''}:{s.stop}" for s in place
-    ]
+    parts = [str(s) if isinstance(s, int) else ":" if s == slice(None) else f"{s.start or ''}:{s.stop}" for s in place]
     while parts and parts[-1] == ":":
         parts.pop()
     return f"[{', '.join(parts)}]" if parts else ""
@@ -247,7 +265,7 @@ def grid_text(x: View, exact: bool) -> str:
     axes = [d for d in range(len(x.shape)) if x.strides[d] and x.shape[d] > 1]  # the others are left to broadcasting
     down = sorted(axes, key=lambda d: -x.strides[d])
     steps, counts = [x.strides[d] for d in down], [x.shape[d] for d in down]
-    if any(step < 0 for step in steps) or any(a % b for a, b in zip(steps, steps[1:])):
+    if any(step < 0 for step in steps) or any(a % b for a, b in pairwise(steps)):
         return ""
     if not axes:
         out = name + slices([int(i) for i in np.unravel_index(x.offset, shape)] if shape else [])

@@ -10,7 +10,6 @@ import numpy as np
 from ..engine import Value
 from .symbol import Symbol
 
-
 NUMBER = ("number",)
 
 
@@ -42,6 +41,9 @@ def take_apart(x: Any, numbers: list[Any], values: dict[Value, int]) -> Hashable
     if isinstance(x, dict):
         return "dict", tuple(x), tuple([take_apart(item, numbers, values) for item in x.values()])
     if isinstance(x, list | tuple):
+        if set(map(type, x)) == {float}:
+            numbers += x
+            return "list", type(x), (NUMBER,) * len(x)
         return "list", type(x), tuple([take_apart(item, numbers, values) for item in x])
     return "static", type(x), x
 
@@ -64,7 +66,9 @@ def assembler(structure: Any, position: Iterator[int]) -> Callable[[list[Any]], 
     if kind == "static":
         return lambda items: rest[1]
     if kind == "numbers":
-        children = [itemgetter(next(position)) for _ in range(int(np.prod(rest[0], dtype=int)))]
+        children: list[Callable[[list[Any]], Any]] = [
+            itemgetter(next(position)) for _ in range(int(np.prod(rest[0], dtype=int)))
+        ]
     else:
         children = [assembler(child, position) for child in rest[-1]]
     if kind == "dict":

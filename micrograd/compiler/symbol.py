@@ -129,7 +129,11 @@ class Symbol:
     __bool__ = looked_at("a test (if, while, and, or, not)")
     __eq__, __ne__ = looked_at("=="), looked_at("!=")
     __lt__, __le__, __gt__, __ge__ = looked_at("<"), looked_at("<="), looked_at(">"), looked_at(">=")
-    __float__, __int__, __complex__ = looked_at("float() or math."), looked_at("int()"), looked_at("complex()")
+    __float__, __int__, __complex__ = (
+        looked_at("float() or math."),
+        looked_at("int()"),
+        looked_at("complex()"),
+    )
     __index__ = looked_at("an index, a range or a repetition")
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")

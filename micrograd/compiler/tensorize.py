@@ -9,6 +9,7 @@ their arguments lie already, so that most arguments are views of earlier results
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -77,12 +78,14 @@ class Step:
         op: the operation of `symbol.py`, elementwise; or "dot", "outer", "rowwise", "sum", "pack".
         operands: for "pack": pairs of a place in the result, as slices, and what goes there.
         out: for a result that is computed right into its place in a pack: the pack, and the place.
+        housed: for "pack": which of its operands are computed right into it.
     """
 
     op: str
     operands: list[Any]
     result: Tensor
     out: tuple[Tensor, tuple[slice, ...]] | None = None
+    housed: set[int] = field(default_factory=set)
 
 
 class Lowering:
@@ -97,15 +100,15 @@ class Lowering:
         self.place: dict[Symbol, int] = {}
         self.leaves = set(leaves)
         self.tensors: list[Tensor] = []
-        self.constants: dict[float, int] = {}
-        self.packs: dict[Any, View] = {}
+        self.constants: dict[str, int] = {}
+        self.packs: dict[Any, Operand] = {}
         self.steps: list[Step] = []
         for tensor in inputs:
             self.register(tensor, tensor.symbols)
 
     def fork(self) -> "Lowering":
         """A lowering that goes on from here: it knows all results so far, and has no steps yet."""
-        twin = Lowering((), self.leaves)
+        twin = Lowering((), list(self.leaves))
         twin.place, twin.tensors = dict(self.place), list(self.tensors)
         twin.constants, twin.packs = self.constants, dict(self.packs)
         return twin
@@ -151,13 +154,14 @@ class Lowering:
                     uses[arg] += 1
         results = set(wanted)
         # A sum takes in the sums and products that only it needs.
-        absorbed = set()
-        for symbol in order:
-            if symbol.op == "+":
-                for arg in symbol.args:
-                    if type(arg) is Symbol and uses[arg] == 1 and arg not in results and arg not in self.place:
-                        if arg.op == "+" or (arg.op == "*" and all(type(x) is Symbol for x in arg.args)):
-                            absorbed.add(arg)
+        absorbed = {
+            arg
+            for symbol in order
+            if symbol.op == "+"
+            for arg in symbol.args
+            if type(arg) is Symbol and uses[arg] == 1 and arg not in results and arg not in self.place
+            if arg.op == "+" or (arg.op == "*" and all(type(x) is Symbol for x in arg.args))
+        }
         items = [
             (symbol, self.terms(symbol, absorbed) if symbol.op == "+" else [symbol.args])
             for symbol in order
@@ -203,12 +207,13 @@ class Lowering:
 
     def new_symbols(self, wanted: Sequence[Symbol]) -> list[Symbol]:
         """All Symbols yet to be computed, arguments first, in the order in which they were written down."""
-        order, seen = [], set(self.place)
+        order: list[Symbol] = []
+        seen = set(self.place)
         stack: list[Symbol | None] = [*reversed(wanted)]
         while stack:
             top = stack.pop()
             if top is None:
-                order.append(stack.pop())
+                order.append(stack.pop())  # type: ignore[arg-type]
             elif top not in seen:
                 seen.add(top)
                 stack.append(top)
@@ -244,36 +249,41 @@ class Lowering:
                     slots = [Symbol("part") for _ in parts]
                     unfinished.append((symbol, slots, addends))
             elif symbol.op == "*" and all(type(x) is Symbol for x in symbol.args):
-                slots, parts = [symbol], [[newer_first(*map(self.code, symbol.args))]]
+                u, v = symbol.args
+                slots, parts = [symbol], [[newer_first(self.code(u), self.code(v))]]
             else:
                 codes = [self.code(x) for x in symbol.args]
                 alike[symbol.op, tuple(code < 0 for code in codes)].append((symbol, codes))
                 continue
             for slot, pairs in zip(slots, parts):
-                dots[max(pairs)[0] // POSITIONS, max(v for _, v in pairs) // POSITIONS, len(pairs)].append((slot, sorted(pairs)))
+                dots[max(pairs)[0] // POSITIONS, max(v for _, v in pairs) // POSITIONS, len(pairs)].append(
+                    (slot, sorted(pairs))
+                )
         for (op, _), group in alike.items():
             self.elementwise(op, group)
-        for group in self.padded(dots):
-            if len(group[0][1]) == 1:
-                self.elementwise("*", [(slot, [*pairs[0]]) for slot, pairs in group])
+        for rows in self.padded(dots):
+            if len(rows[0][1]) == 1:
+                self.elementwise("*", [(slot, [*pairs[0]]) for slot, pairs in rows])
             else:
-                self.dots(group)
+                self.dots(rows)
         return [(symbol, sorted(addends + [self.place[s] for s in slots])) for symbol, slots, addends in unfinished]
 
-    def padded(self, dots: dict[Any, list[Any]]) -> Iterable[list[Any]]:
+    def padded(self, dots: dict[tuple[int, int, int], list[Any]]) -> Iterable[list[Any]]:
         """Groups of dots of one length. Where more than two lengths occur between two tensors, as in causal
         attention, the shorter dots get products 0 * 0 in front and all are one group."""
         lengths: dict[Any, list[int]] = defaultdict(list)
-        for *tensors, length in dots:
+        for left, right, length in dots:
             if length > 1:
-                lengths[tuple(tensors)].append(length)
+                lengths[left, right].append(length)
         zero, one = self.code(0.0), self.code(1.0)
         joined: dict[Any, list[Any]] = defaultdict(list)
         for (left, right, length), group in dots.items():
             several = length > 1 and len(lengths[left, right]) > 2
             longest = max(lengths[left, right]) if several else length
             pad = [(zero, one if right < 0 else zero)] * (longest - length)
-            joined[left, longest if right >= 0 or several else length, several] += [(slot, pad + pairs) for slot, pairs in group]
+            joined[left, longest if right >= 0 or several else length, several] += [
+                (slot, pad + pairs) for slot, pairs in group
+            ]
         return joined.values()
 
     def parts(self, terms: list[Any]) -> tuple[list[list[tuple[int, int]]], list[int]]:
@@ -331,10 +341,10 @@ class Lowering:
             if tensor >= 0 and count == m == self.tensors[tensor].size and (codes // POSITIONS == tensor).all():
                 order, shape = np.argsort(codes), self.tensors[tensor].shape
                 return order, shape if len(shape) > 1 else folded(args[:, order])
-        for i, j in ((i, j) for i in range(len(args)) for j in range(i)):
-            if counts[i] * counts[j] == m and min(counts[i], counts[j]) > 1:
-                if len(np.unique(args[[i, j]], axis=1).T) == m:  # every one of these meets every one of those
-                    return np.lexsort((args[i], args[j])), (counts[j], counts[i])
+        for i, j in combinations(range(len(args)), 2):
+            crossed = counts[i] * counts[j] == m and min(counts[i], counts[j]) > 1
+            if crossed and len(np.unique(args[[i, j]], axis=1).T) == m:  # every one of these meets every one of those
+                return np.lexsort((args[j], args[i])), (counts[i], counts[j])
         return np.arange(m), folded(args)
 
     def dots(self, group: list[tuple[Symbol, list[tuple[int, int]]]]) -> None:
@@ -368,8 +378,8 @@ class Lowering:
             for k, (lefts, rights, members) in enumerate(alike):
                 at_left, at_right = ({row: i for i, row in enumerate(side)} for side in (lefts, rights))
                 for i in members:
-                    l, r = rows[i]
-                    self.place[group[i][0]] = self.at((k * a + at_left[l]) * b + at_right[r])
+                    left_row, right_row = rows[i]
+                    self.place[group[i][0]] = self.at((k * a + at_left[left_row]) * b + at_right[right_row])
 
     def operand(self, codes: Any, exact: bool = False) -> Operand:
         """The numbers of `codes`, in that shape. `exact`: no single number may stand for many equal ones."""
@@ -395,13 +405,15 @@ class Lowering:
                 if len(starts) <= 1 + max(8, len(np.unique(lines[:, 0]))):
                     whole = [slice(None)] * codes.ndim
                     blocks = []
-                    for start, stop in zip(starts, starts[1:]):
-                        place = tuple(whole[:axis] + [slice(int(start), int(stop))] + whole[axis + 1 :])
+                    for start, stop in pairwise(starts):
+                        place = (*whole[:axis], slice(int(start), int(stop)), *whole[axis + 1 :])
                         blocks.append((place, self.operand(codes[place])))
                     tensor = self.emit("pack", blocks, codes.shape)
                     self.packs[key] = view(tensor, np.arange(codes.size).reshape(codes.shape))
                     turned = np.ascontiguousarray(codes.T)
-                    self.packs[turned.shape, turned.tobytes()] = view(tensor, np.arange(codes.size).reshape(codes.shape).T)
+                    self.packs[turned.shape, turned.tobytes()] = view(
+                        tensor, np.arange(codes.size).reshape(codes.shape).T
+                    )
                     return self.packs[key]
         flat = np.unique(codes)  # no order to be seen: line up what is needed, then pick
         return Gather(self.pack(flat).tensor, np.searchsorted(flat, codes))
@@ -412,15 +424,12 @@ class Lowering:
         for pack in self.steps:
             if pack.op != "pack":
                 continue
-            stay = []
-            for place, part in pack.operands:
-                step = made.get(part.tensor) if isinstance(part, View) and part.whole else None
-                fits = step is not None and step.out is None and step.op in HOUSED and len(step.operands) <= 2
-                if fits and (len(pack.result.shape) == 1 or part.shape == part.tensor.shape) and part.tensor.shape:
+            for i, (place, part) in enumerate(pack.operands):
+                step = made.get(part.tensor) if isinstance(part, View) and part.whole and part.tensor.shape else None
+                shaped = len(pack.result.shape) == 1 or (step is not None and part.shape == step.result.shape)
+                if step and shaped and step.out is None and step.op in HOUSED and len(step.operands) <= 2:
                     step.out = pack.result, place
-                else:
-                    stay.append((place, part))
-            pack.operands = stay
+                    pack.housed.add(i)
 
 
 def folded(args: Any) -> tuple[int, ...]:
@@ -448,7 +457,10 @@ def connected(rows: list[tuple[Any, Any]]) -> Iterable[tuple[list[Any], list[Any
         return x
 
     numbers: dict[Any, int] = {}
-    ends = [(numbers.setdefault((0, left), len(numbers)), numbers.setdefault((1, right), len(numbers))) for left, right in rows]
+    ends = [
+        (numbers.setdefault((0, left), len(numbers)), numbers.setdefault((1, right), len(numbers)))
+        for left, right in rows
+    ]
     for left, right in ends:
         parent[find(left)] = find(right)
     members: dict[int, list[int]] = defaultdict(list)

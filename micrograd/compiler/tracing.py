@@ -36,9 +36,7 @@ def standing_in(values: Sequence[Value], symbols: Sequence[Symbol]) -> Iterator[
 
 
 @undisturbed()
-def trace(
-    run: Callable[[], list[Any]], run_on_symbols: Callable[[], list[Any]], arguments: Sequence[Value]
-) -> Trace:
+def trace(run: Callable[[], list[Any]], run_on_symbols: Callable[[], list[Any]], arguments: Sequence[Value]) -> Trace:
     """Write down a function.
 
     Args:
