@@ -4,7 +4,6 @@ import dis
 import functools
 import inspect
 import itertools
-import operator
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -196,17 +195,21 @@ class Call:
             leaves = leaves.copy()
             for slot, argument in self.slots:
                 leaves[slot] = values[argument]
-        data = np.array([v.data for v in leaves], dtype=np.float64)
+        data = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
         numbers, kept = self.program.run(data, *inputs)
 
         def vjp(g: Cotangent) -> tuple[Any, ...]:
             seeds = list(g.parts.values())
             backward = self.program.backward(tuple(g.parts), seeds == [1.0])
             gradients = backward(data, *inputs, *kept, np.array(seeds, dtype=np.float64))
-            return (Gradients(gradients),) if together else tuple(gradients)
+            if not together:
+                return tuple(gradients)
+            bundle.add(gradients)
+            return ()
 
         together = self.outermost and not any(v._prev for v in values)
-        parents = (Value(0.0, [Leaves(leaves)] if together else leaves, self.name, "results"),)
+        bundle = Leaves(leaves)
+        parents = (Value(0.0, [bundle] if together else leaves, self.name, "results"),)
         parents[0].data, parents[0]._vjp = None, vjp
         items = []
         for i, to_call, leaf, x in self.results:
@@ -229,33 +232,35 @@ class Call:
         return self.assemble(items)
 
 
-class Gradients(list[Any]):
-    """A gradient for each of many leaves: added one by one."""
-
-    def __add__(self, other: Any) -> "Gradients":
-        return Gradients(map(operator.add, self, other))
-
-    __iadd__ = __add__  # that of a list would append
-
-
 class Leaves(Value):
-    """Many leaves as one parent: in a picture they are one box, and their gradients come all at once."""
+    """Many leaves as one parent: one box in a picture, one visit for `backward()`.
 
-    __slots__ = ("leaves",)
+    Their gradients are added to by `add`. `backward()`, which puts a leaf's `grad` back after an error, gets and sets
+    a token for them.
+    """
+
+    __slots__ = ("before", "leaves")
 
     def __init__(self, leaves: Sequence[Value]):
         self.leaves = leaves
+        self.before: list[Any] = []
         self.data, self._prev, self._op, self._vjp = None, (), "", to_none
         self.label = f"{len(leaves)} leaves"
 
+    def add(self, gradients: Sequence[float]) -> None:
+        self.before = [leaf.grad for leaf in self.leaves]
+        for leaf, grad, gradient in zip(self.leaves, self.before, gradients):
+            leaf.grad = grad + gradient
+
     @property
-    def grad(self) -> Gradients:
-        return Gradients([leaf.grad for leaf in self.leaves])
+    def grad(self) -> "Leaves":
+        self.before = []
+        return self
 
     @grad.setter
-    def grad(self, gradients: Gradients) -> None:
-        for leaf, gradient in zip(self.leaves, gradients):
-            leaf.grad = gradient
+    def grad(self, token: "Leaves") -> None:
+        for leaf, grad in zip(self.leaves, self.before):
+            leaf.grad = grad
 
 
 class Cotangent:

@@ -41,9 +41,12 @@ def take_apart(x: Any, numbers: list[Any], values: dict[Value, int]) -> Hashable
     if isinstance(x, dict):
         return "dict", tuple(x), tuple([take_apart(item, numbers, values) for item in x.values()])
     if isinstance(x, list | tuple):
-        if set(map(type, x)) == {float}:
+        kinds = set(map(type, x))
+        if kinds == {float}:  # the two usual cases, faster
             numbers += x
             return "list", type(x), (NUMBER,) * len(x)
+        if kinds == {Value}:
+            return "list", type(x), tuple([("value", values.setdefault(v, len(values))) for v in x])
         return "list", type(x), tuple([take_apart(item, numbers, values) for item in x])
     return "static", type(x), x
 

@@ -55,16 +55,19 @@ def plain(x: Any) -> Any:
 def simplify(op: str, a: Any, b: Any) -> "Symbol":
     if op == "**" and type(b) is float and b == 2.0:
         return Symbol("*", a, a)
-    if op == "+" and is_multiple(b):  # a parameter squared sends its gradient twice: p * c + p * c
-        if is_multiple(a) and a.args[0] is b.args[0]:
-            return Symbol("*", a.args[0], a.args[1] + b.args[1])
-        if type(a) is Symbol and a.op == "+" and is_multiple(a.args[1]) and a.args[1].args[0] is b.args[0]:
-            return Symbol("+", a.args[0], simplify("+", a.args[1], b))
+    if op == "+" and type(b) is Symbol and b.op == "*":
+        # A square sends its gradient twice, one after the other: x * c + x * c, or x * y + x * y.
+        last = a.args[1] if type(a) is Symbol and a.op == "+" else a
+        if type(last) is Symbol and last.op == "*" and last.args[0] is b.args[0]:
+            c, d = last.args[1], b.args[1]
+            twice = None
+            if type(c) is type(d) is float:
+                twice = Symbol("*", b.args[0], c + d)
+            elif c is d:
+                twice = Symbol("*", last, 2.0)
+            if twice is not None:
+                return twice if last is a else Symbol("+", a.args[0], twice)
     return Symbol(op, a, b)
-
-
-def is_multiple(x: Any) -> bool:
-    return type(x) is Symbol and x.op == "*" and type(x.args[1]) is float
 
 
 def function(name: str) -> Callable[..., Any]:

@@ -273,17 +273,16 @@ class Lowering:
         attention, the shorter dots get products 0 * 0 in front and all are one group."""
         lengths: dict[Any, list[int]] = defaultdict(list)
         for left, right, length in dots:
-            if length > 1:
-                lengths[left, right].append(length)
+            lengths[left, right].append(length)
         zero, one = self.code(0.0), self.code(1.0)
         joined: dict[Any, list[Any]] = defaultdict(list)
         for (left, right, length), group in dots.items():
-            several = length > 1 and len(lengths[left, right]) > 2
+            several = len(lengths[left, right]) > 2
             longest = max(lengths[left, right]) if several else length
             pad = [(zero, one if right < 0 else zero)] * (longest - length)
-            joined[left, longest if right >= 0 or several else length, several] += [
-                (slot, pad + pairs) for slot, pairs in group
-            ]
+            # Dots with rows of different tensors may still make one matrix product, if their left rows are the same.
+            tensors = (left, right) if several or length == 1 else (left,)
+            joined[tensors, longest] += [(slot, pad + pairs) for slot, pairs in group]
         return joined.values()
 
     def parts(self, terms: list[Any]) -> tuple[list[list[tuple[int, int]]], list[int]]:
