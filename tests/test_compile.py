@@ -549,6 +549,25 @@ except ImportError as error:
     assert 'pip install "micrograd[compile]"' in done.stdout
 
 
+def test_an_error_elsewhere_in_the_backward_pass_puts_the_gradients_back():
+    b, c = Value(2), Value(3)
+    b.grad, c.grad = 0.5, 0.25
+    compiled = micrograd.compile(lambda x: b * c * x)
+    early = b * 1  # comes last on the way back
+    out = compiled(2.0) + compiled(1.0) + early
+
+    def explode():
+        raise KeyboardInterrupt
+
+    whole, early._backward = early._vjp, explode
+    with pytest.raises(KeyboardInterrupt):
+        (early * 0 + out).backward()
+    assert (b.grad, c.grad) == (0.5, 0.25)
+    early._vjp = whole
+    out.backward()
+    assert (b.grad, c.grad) == (0.5 + 9 + 1, 0.25 + 6)
+
+
 # ---- what can be seen ----
 
 

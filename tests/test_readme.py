@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PRINTS = re.compile(r"# prints (.+?)(?:, (?:the outcome|i\.e\.) .*)?$", re.MULTILINE)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -17,7 +18,7 @@ def test_block(block, tmp_path, monkeypatch):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-    assert out.getvalue().splitlines() == re.findall(r"# prints ([^,\n]+(?:, ?-?\d+)*\]?)", block)
+    assert out.getvalue().splitlines() == PRINTS.findall(block)
 
 
 def test_there_are_blocks():

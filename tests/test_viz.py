@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import micrograd
 from micrograd import Value
 from micrograd.nn import Neuron
 from micrograd.viz import draw_dot, trace
@@ -88,3 +89,24 @@ except ImportError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 'pip install "micrograd[viz]"' in done.stdout
+
+
+def test_the_program_of_a_compiled_function():
+    a, b = Value(2), Value(3)
+    f = micrograd.compile(lambda x: (a * b + x).exp())
+    f(1.0).backward()
+    source = draw_dot(f.program, rankdir="TB").source
+    assert 'label="t' in source
+    assert "exp ()" in source
+    assert "leaves (2,)" in source
+    assert "leaves -> t" in source
+
+
+def test_the_result_of_a_compiled_function():
+    a = Value(2)
+    out = micrograd.compile(lambda x: a * x)(3.0) + 1
+    out.backward()
+    source = draw_dot(out).source
+    assert "1 leaves" in source
+    assert "results" in source
+    assert "data 6.0000 | grad 1.0000" in source

@@ -233,33 +233,30 @@ class Call:
 
 
 class Leaves(Value):
-    """Many leaves as one parent: one box in a picture, one visit for `backward()`.
+    """Many leaves as one parent: one box in a picture, and one visit for `backward()`.
 
-    Their gradients are added to by `add`. `backward()`, which puts a leaf's `grad` back after an error, gets and sets
-    a token for them.
+    `add` adds to their gradients. `backward()` reads the `grad` of a leaf before it starts, and sets it back after an
+    error; here these are lists.
     """
 
-    __slots__ = ("before", "leaves")
+    __slots__ = ("leaves",)
 
     def __init__(self, leaves: Sequence[Value]):
         self.leaves = leaves
-        self.before: list[Any] = []
         self.data, self._prev, self._op, self._vjp = None, (), "", to_none
         self.label = f"{len(leaves)} leaves"
 
     def add(self, gradients: Sequence[float]) -> None:
-        self.before = [leaf.grad for leaf in self.leaves]
-        for leaf, grad, gradient in zip(self.leaves, self.before, gradients):
-            leaf.grad = grad + gradient
+        for leaf, gradient in zip(self.leaves, gradients):
+            leaf.grad += gradient
 
     @property
-    def grad(self) -> "Leaves":
-        self.before = []
-        return self
+    def grad(self) -> list[Any]:
+        return [leaf.grad for leaf in self.leaves]
 
     @grad.setter
-    def grad(self, token: "Leaves") -> None:
-        for leaf, grad in zip(self.leaves, self.before):
+    def grad(self, before: list[Any]) -> None:
+        for leaf, grad in zip(self.leaves, before):
             leaf.grad = grad
 
 
