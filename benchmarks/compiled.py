@@ -242,7 +242,8 @@ class GPT:
         keys, values, losses, size = [], [], [], DIMS // HEADS
         for row, place, target in zip(rows, self.wpe, targets):
             x = norm([a + b for a, b in zip(row, place)])
-            q, k, v = (linear(norm(x), w) for w in (self.wq, self.wk, self.wv))
+            normed = norm(x)
+            q, k, v = (linear(normed, w) for w in (self.wq, self.wk, self.wv))
             keys.append(k)
             values.append(v)
             mixed = []
@@ -270,7 +271,8 @@ def torch_gpt(model):
 
     def step():
         x = norm(wte[tokens[:-1]] + wpe[:n])
-        q, k, v = ((norm(x) @ w.T).view(n, HEADS, DIMS // HEADS).transpose(0, 1) for w in (wq, wk, wv))
+        normed = norm(x)
+        q, k, v = ((normed @ w.T).view(n, HEADS, DIMS // HEADS).transpose(0, 1) for w in (wq, wk, wv))
         attention = torch.softmax(q @ k.transpose(1, 2) / (DIMS // HEADS) ** 0.5 + mask, -1)
         x = (attention @ v).transpose(0, 1).reshape(n, DIMS) @ wo.T + x
         x = (norm(x) @ w1.T).relu() @ w2.T + x

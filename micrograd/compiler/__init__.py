@@ -73,16 +73,10 @@ class Compiled:
         inputs: list[Any] = []
         structures = []
         values: dict[Value, int] = {}
-        for name, x in zip(names, [*args, *kwargs.values()]):
+        arguments = [*args, *kwargs.values()]
+        for name, x in zip(names, arguments):
             numbers: list[Any] = []
             structure = ("static", type(x), x) if name in self.static else take_apart(x, numbers, values)
-            try:
-                hash(structure)
-            except TypeError:
-                raise TypeError(
-                    f"argument {name!r}: a compiled function takes numbers, arrays, Values, lists, tuples and dicts of "
-                    f"them, and whatever is hashable; got {x!r} of type {type(x).__name__}"
-                ) from None
             structures.append(structure)
             if len(numbers) == 1 and isinstance(numbers[0], np.ndarray):
                 inputs.append(numbers[0])
@@ -96,19 +90,17 @@ class Compiled:
         # Which Values are the same makes a difference, also with those that the function has from outside.
         shared = tuple([id(v) if id(v) in self.closed_over else None for v in values])
         key = tuple(names), tuple(structures), shared, tuple(map(id, around))
-        call = self.calls.get(key)
+        try:
+            call = self.calls.get(key)
+        except TypeError:
+            name, x = next((name, x) for name, x, s in zip(names, arguments, structures) if not hashable(s))
+            raise TypeError(
+                f"argument {name!r}: a compiled function takes numbers, arrays, Values, lists, tuples and dicts of "
+                f"them, and whatever is hashable; got {x!r} of type {type(x).__name__}"
+            ) from None
         if call is None:
             with self.lock:
-                call = Call(
-                    self.function,
-                    [*args, *kwargs.values()],
-                    len(args),
-                    names,
-                    structures,
-                    inputs,
-                    list(values),
-                    around,
-                )
+                call = Call(self.function, arguments, len(args), names, structures, inputs, list(values), around)
                 self.closed_over |= {id(v): v for v in call.leaves if isinstance(v, Value)}
                 shared = tuple([id(v) if id(v) in self.closed_over else None for v in values])
                 self.calls[*key[:2], shared, key[3]] = call
@@ -281,6 +273,14 @@ class Cotangent:
 def seed(i: Any) -> Callable[[Any], tuple[Cotangent]]:
     """The vjp of the i-th result of a call."""
     return lambda g: (Cotangent({i: g}),)
+
+
+def hashable(x: Any) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True
 
 
 def number_of(x: Any) -> Any:

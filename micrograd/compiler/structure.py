@@ -46,7 +46,7 @@ def take_apart(x: Any, numbers: list[Any], values: dict[Value, int]) -> Hashable
             numbers += x
             return "list", type(x), (NUMBER,) * len(x)
         if kinds == {Value}:
-            return "list", type(x), tuple([("value", values.setdefault(v, len(values))) for v in x])
+            return "values", type(x), tuple([values.setdefault(v, len(values)) for v in x])
         return "list", type(x), tuple([take_apart(item, numbers, values) for item in x])
     return "static", type(x), x
 
@@ -68,17 +68,18 @@ def assembler(structure: Any, position: Iterator[int]) -> Callable[[list[Any]], 
         return itemgetter(next(position))
     if kind == "static":
         return lambda items: rest[1]
+    children: list[Callable[[list[Any]], Any]]
     if kind == "numbers":
-        children: list[Callable[[list[Any]], Any]] = [
-            itemgetter(next(position)) for _ in range(int(np.prod(rest[0], dtype=int)))
-        ]
+        children = [itemgetter(next(position)) for _ in range(int(np.prod(rest[0], dtype=int)))]
+    elif kind == "values":
+        children = [itemgetter(i) for i in rest[-1]]
     else:
         children = [assembler(child, position) for child in rest[-1]]
     if kind == "dict":
         return lambda items: {name: child(items) for name, child in zip(rest[0], children)}
-    if kind == "list" and rest[0] is list:
+    if kind in ("list", "values") and rest[0] is list:
         return lambda items: [child(items) for child in children]
-    if kind == "list":
+    if kind in ("list", "values"):
         return lambda items: tuple_of(rest[0], [child(items) for child in children])
     return lambda items: array_of(rest[0], [child(items) for child in children])
 

@@ -218,7 +218,7 @@ class Lowering:
                 seen.add(top)
                 stack.append(top)
                 stack.append(None)
-                stack += [x for x in reversed(top.args) if type(x) is Symbol and x not in self.leaves]
+                stack += [x for x in top.args[::-1] if type(x) is Symbol and x not in seen and x not in self.leaves]
         return order
 
     def terms(self, symbol: Symbol, absorbed: set[Symbol]) -> list[tuple[Any, ...]]:
