@@ -16,9 +16,9 @@ import time
 import numpy as np
 import threadpoolctl
 import torch
+from gpt import GPT
 
 import micrograd
-from micrograd import Value
 from micrograd.nn import MLP
 
 torch.set_num_threads(1)
@@ -204,60 +204,7 @@ def compare_moons():
 
 # ---- GPT ----
 
-DIMS, HEADS, VOCABULARY, TOKENS = 16, 4, 27, [0, 5, 13, 13, 1, 9, 20, 3, 0]
-
-
-class GPT:
-    """One layer of microGPT: RMSNorm, causal attention of four heads, and a relu MLP."""
-
-    def __init__(self, block=16):
-        rng = random.Random(0)
-
-        def matrix(rows, columns):
-            return [[Value(rng.gauss(0, 0.08)) for _ in range(columns)] for _ in range(rows)]
-
-        self.wte, self.wpe, self.head = matrix(VOCABULARY, DIMS), matrix(block, DIMS), matrix(VOCABULARY, DIMS)
-        self.wq, self.wk, self.wv, self.wo = (matrix(DIMS, DIMS) for _ in range(4))
-        self.w1, self.w2 = matrix(4 * DIMS, DIMS), matrix(DIMS, 4 * DIMS)
-
-    def matrices(self):
-        return [self.wte, self.wpe, self.head, self.wq, self.wk, self.wv, self.wo, self.w1, self.w2]
-
-    def parameters(self):
-        return [p for w in self.matrices() for row in w for p in row]
-
-    def loss(self, rows, targets):
-        def linear(x, w):
-            return [sum(wi * xi for wi, xi in zip(row, x)) for row in w]
-
-        def softmax(x):
-            exps = [v.exp() for v in x]
-            total = sum(exps)
-            return [e / total for e in exps]
-
-        def norm(x):
-            scale = (sum(v * v for v in x) / len(x) + 1e-5) ** -0.5
-            return [v * scale for v in x]
-
-        keys, values, losses, size = [], [], [], DIMS // HEADS
-        for row, place, target in zip(rows, self.wpe, targets):
-            x = norm([a + b for a, b in zip(row, place)])
-            normed = norm(x)
-            q, k, v = (linear(normed, w) for w in (self.wq, self.wk, self.wv))
-            keys.append(k)
-            values.append(v)
-            mixed = []
-            for h in range(HEADS):
-                part = slice(h * size, (h + 1) * size)
-                scores = [sum(a * b for a, b in zip(q[part], key[part])) / size**0.5 for key in keys]
-                attention = softmax(scores)
-                mixed += [sum(a * v[j] for a, v in zip(attention, values)) for j in range(part.start, part.stop)]
-            x = [a + b for a, b in zip(linear(mixed, self.wo), x)]
-            hidden = [v.relu() for v in linear(norm(x), self.w1)]
-            x = [a + b for a, b in zip(linear(hidden, self.w2), x)]
-            probabilities = softmax(linear(x, self.head))
-            losses.append(-sum(p * t for p, t in zip(probabilities, target)).log())
-        return sum(losses) / len(losses)
+TOKENS = [0, 5, 13, 13, 1, 9, 20, 3, 0]
 
 
 def torch_gpt(model):
@@ -272,9 +219,9 @@ def torch_gpt(model):
     def step():
         x = norm(wte[tokens[:-1]] + wpe[:n])
         normed = norm(x)
-        q, k, v = ((normed @ w.T).view(n, HEADS, DIMS // HEADS).transpose(0, 1) for w in (wq, wk, wv))
-        attention = torch.softmax(q @ k.transpose(1, 2) / (DIMS // HEADS) ** 0.5 + mask, -1)
-        x = (attention @ v).transpose(0, 1).reshape(n, DIMS) @ wo.T + x
+        q, k, v = ((normed @ w.T).view(n, model.heads, model.dims // model.heads).transpose(0, 1) for w in (wq, wk, wv))
+        attention = torch.softmax(q @ k.transpose(1, 2) / (model.dims // model.heads) ** 0.5 + mask, -1)
+        x = (attention @ v).transpose(0, 1).reshape(n, model.dims) @ wo.T + x
         x = (norm(x) @ w1.T).relu() @ w2.T + x
         loss = torch.nn.functional.cross_entropy(x @ head.T, tokens[1:])
         for p in parameters:
@@ -286,7 +233,7 @@ def torch_gpt(model):
 
 def compare_gpt():
     model = GPT()
-    rows, targets = [model.wte[t] for t in TOKENS[:-1]], np.eye(VOCABULARY)[TOKENS[1:]]
+    rows, targets = [model.wte[t] for t in TOKENS[:-1]], np.eye(len(model.wte))[TOKENS[1:]]
     compiled = micrograd.compile(model.loss)
 
     def step(function):

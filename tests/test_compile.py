@@ -8,6 +8,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
+from gpt import GPT
 from hypothesis import given
 from hypothesis import strategies as st
 from programs import BINARY, SPECIALS, UNARY, close, programs
@@ -149,52 +150,10 @@ def test_an_ode_by_runge_kutta():
 
 
 def test_a_small_gpt():
-    rng = random.Random(0)
-    n, heads, vocab, length = 8, 2, 5, 5
-    size = n // heads
-
-    def matrix(rows, columns):
-        return [[Value(rng.gauss(0, 0.3)) for _ in range(columns)] for _ in range(rows)]
-
-    wte, wpe, head = matrix(vocab, n), matrix(length, n), matrix(vocab, n)
-    wq, wk, wv, wo, w1, w2 = *(matrix(n, n) for _ in range(4)), matrix(2 * n, n), matrix(n, 2 * n)
-
-    def linear(x, w):
-        return [sum(wi * xi for wi, xi in zip(row, x)) for row in w]
-
-    def softmax(x):
-        exps = [v.exp() for v in x]
-        total = sum(exps)
-        return [e / total for e in exps]
-
-    def norm(x):
-        scale = (sum(v * v for v in x) / len(x) + 1e-5) ** -0.5
-        return [v * scale for v in x]
-
-    def loss(rows, targets):
-        keys, vals, losses = [], [], []
-        for row, place, target in zip(rows, wpe, targets):
-            x = norm([a + b for a, b in zip(row, place)])
-            q, k, v = (linear(norm(x), w) for w in (wq, wk, wv))
-            keys.append(k)
-            vals.append(v)
-            mixed = []
-            for h in range(heads):
-                part = slice(h * size, (h + 1) * size)
-                scores = [sum(a * b for a, b in zip(q[part], key[part])) / size**0.5 for key in keys]
-                attention = softmax(scores)
-                mixed += [sum(a * val[j] for a, val in zip(attention, vals)) for j in range(part.start, part.stop)]
-            x = [a + b for a, b in zip(linear(mixed, wo), x)]
-            hidden = [v.relu() for v in linear(norm(x), w1)]
-            x = [a + b for a, b in zip(linear(hidden, w2), x)]
-            probabilities = softmax(linear(x, head))
-            losses.append(-sum(p * t for p, t in zip(probabilities, target)).log())
-        return sum(losses) / len(losses)
-
-    leaves = [v for w in (wte, wpe, head, wq, wk, wv, wo, w1, w2) for row in w for v in row]
+    model = GPT(dims=8, heads=2, vocabulary=5, block=5, spread=0.3)
     for tokens in ([0, 3, 1, 4], [2, 2, 0, 1, 4], [1]):
-        one_hot = np.eye(vocab)[[*tokens[1:], 0]]
-        check(loss, leaves, [wte[t] for t in tokens], one_hot)
+        one_hot = np.eye(5)[[*tokens[1:], 0]]
+        check(model.loss, model.parameters(), [model.wte[t] for t in tokens], one_hot)
 
 
 @given(programs(max_lines=40), st.booleans())
