@@ -302,6 +302,17 @@ def test_closed_over_values_with_a_history():
     check(f, [a], 4.0, compiled=compiled)
 
 
+def test_names_that_mean_something_in_the_program():
+    a = Value(2)
+    check(lambda leaves, seeds, np, t3, float: a * leaves + seeds * a * np - t3 / a + float, [a], 1, 2, 3, 4, 5)
+    check(lambda **given: sum(x * a for x in given.values()), [a], **{"class": 1.0, "not a name": 2.0})
+
+
+def test_plain_numbers_come_back_as_they_were():
+    compiled = micrograd.compile(lambda x: (1, 2.5, True + 1, x))
+    assert [type(x) for x in compiled(3)] == [int, float, int, float]
+
+
 def test_unused_arguments_and_no_leaves():
     a, b = Value(1), Value(2)
     check(lambda x, y: x * 3, [a, b], a, b)

@@ -4,6 +4,8 @@ import dis
 import functools
 import inspect
 import itertools
+import keyword
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -136,8 +138,8 @@ class Call:
         self.name = function.__name__
         self.around = around  # kept alive, as long as their ids are part of the key
         tensors = [
-            Tensor(name, (len(numbers),), [Symbol("input", name, i) for i in range(len(numbers))])
-            for name, numbers in zip(names, inputs)
+            Tensor(parameter_name(name, i), (len(numbers),), [Symbol("input") for _ in numbers])
+            for i, (name, numbers) in enumerate(zip(names, inputs))
             if numbers is not None
         ]
         position = itertools.count(len(values))
@@ -157,7 +159,7 @@ class Call:
                     f"tuples and dicts of them"
                 )
             self.assemble = assembler(structure, itertools.count(len(returned)))
-            return [*returned, *(x for numbers in results for x in np.atleast_1d(numbers))]
+            return [*returned, *(x for found in results for x in (found if isinstance(found, np.ndarray) else [found]))]
 
         inside.trace = True
         try:
@@ -166,7 +168,8 @@ class Call:
             written = trace(lambda: run(args), lambda: run(on_symbols), values)
         finally:
             del inside.trace
-        leaves = {v: values.index(v) if v in values else v for v in written.leaves}
+        argument = {v: i for i, v in enumerate(values)}
+        leaves = {v: argument.get(v, v) for v in written.leaves}
         computed = [x for x in written.results if x not in leaves and isinstance(number_of(x), Symbol)]
 
         def derive(outputs: Sequence[int], seeds: Sequence[Any]) -> list[Any]:
@@ -185,8 +188,8 @@ class Call:
         leaves = self.leaves
         if self.slots:
             leaves = leaves.copy()
-            for slot, argument in self.slots:
-                leaves[slot] = values[argument]
+            for slot, i in self.slots:
+                leaves[slot] = values[i]
         data = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
         numbers, kept = self.program.run(data, *inputs)
 
@@ -204,18 +207,18 @@ class Call:
         parents = (Value(0.0, [bundle] if together else leaves, self.name, "results"),)
         parents[0].data, parents[0]._vjp = None, vjp
         items = []
-        for i, to_call, leaf, x in self.results:
-            if i is None:
+        for position, to_call, leaf, x in self.results:
+            if position is None:
                 if leaf is not None:
                     x = values[leaf] if type(leaf) is int else leaf
                 elif isinstance(x, Value):
                     x = Value(x.data, label=x.label)
                 items.append(x)
             elif not isinstance(x, Value):
-                items.append(numbers[i])
+                items.append(numbers[position])
             else:
                 out = new(Value)
-                out.data = numbers[i]
+                out.data = numbers[position]
                 out.grad = 0.0
                 out._prev = parents
                 out._op = ""
@@ -285,6 +288,12 @@ def hashable(x: Any) -> bool:
 
 def number_of(x: Any) -> Any:
     return x.data if isinstance(x, Value) else x
+
+
+def parameter_name(name: str, i: int) -> str:
+    """A name for the i-th argument in the program, where some names mean something already and some are not allowed."""
+    taken = re.fullmatch(r"leaves|seeds|np|float|(t|forward_|backward_|argument_)\d+", name)
+    return f"argument_{i}" if taken or keyword.iskeyword(name) or not name.isidentifier() else name
 
 
 def loaded_globals(code: CodeType | None) -> set[str]:
