@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -548,6 +549,16 @@ def test_an_error_elsewhere_in_the_backward_pass_puts_the_gradients_back():
     early._vjp = whole
     out.backward()
     assert (b.grad, c.grad) == (0.5 + 9 + 1, 0.25 + 6)
+
+
+def test_threads_share_a_compiled_function():
+    random.seed(0)
+    model = MLP(2, [8, 1])
+    compiled = micrograd.compile(lambda X: [model(x) for x in X])
+    batches = [moons(10, seed)[0] for seed in range(40)]
+    want = [flat(compiled(X)) for X in batches]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda X: flat(compiled(X)), batches)) == want
 
 
 # ---- what can be seen ----
