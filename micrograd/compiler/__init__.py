@@ -43,7 +43,6 @@ class Compiled:
         self.maxsize = maxsize
         self.calls: OrderedDict[Hashable, Call] = OrderedDict()
         self.closed_over: dict[int, Value] = {}
-        self.lock = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if hasattr(inside, "trace"):
@@ -89,11 +88,14 @@ class Compiled:
             else:
                 inputs.append(None)
         around = self.around()
-        # Which Values are the same makes a difference, also with those that the function has from outside.
-        shared = tuple([id(v) if id(v) in self.closed_over else None for v in values])
-        key = tuple(names), tuple(structures), shared, tuple(map(id, around))
+
+        def key() -> Hashable:
+            # Which Values are the same makes a difference, also with those that the function has from outside.
+            shared = tuple([id(v) if id(v) in self.closed_over else None for v in values])
+            return tuple(names), tuple(structures), shared, tuple(map(id, around))
+
         try:
-            call = self.calls.get(key)
+            call = self.calls.get(key())
         except TypeError:
             name, x = next((name, x) for name, x, s in zip(names, arguments, structures) if not hashable(s))
             raise TypeError(
@@ -101,13 +103,11 @@ class Compiled:
                 f"them, and whatever is hashable; got {x!r} of type {type(x).__name__}"
             ) from None
         if call is None:
-            with self.lock:
-                call = Call(self.function, arguments, len(args), names, structures, inputs, list(values), around)
-                self.closed_over |= {id(v): v for v in call.leaves if isinstance(v, Value)}
-                shared = tuple([id(v) if id(v) in self.closed_over else None for v in values])
-                self.calls[*key[:2], shared, key[3]] = call
-                while len(self.calls) > self.maxsize:
-                    self.calls.popitem(last=False)
+            call = Call(self.function, arguments, len(args), names, structures, inputs, list(values), around)
+            self.closed_over |= {id(v): v for v in call.leaves if isinstance(v, Value)}
+            self.calls[key()] = call  # by now it may know more Values from outside
+            while len(self.calls) > self.maxsize:
+                self.calls.popitem(last=False)
         return call, [numbers for numbers in inputs if numbers is not None], list(values)
 
     def around(self) -> list[Any]:
@@ -197,14 +197,13 @@ class Call:
             seeds = list(g.parts.values())
             backward = self.program.backward(tuple(g.parts), seeds == [1.0])
             gradients = backward(data, *inputs, *kept, np.array(seeds, dtype=np.float64))
-            if not together:
+            if bundle is None:
                 return tuple(gradients)
             bundle.add(gradients)
             return ()
 
-        together = self.outermost and not any(v._prev for v in values)
-        bundle = Leaves(leaves)
-        parents = (Value(0.0, [bundle] if together else leaves, self.name, "results"),)
+        bundle = Leaves(leaves) if self.outermost and not any(v._prev for v in values) else None
+        parents = (Value(0.0, leaves if bundle is None else [bundle], self.name, "results"),)
         parents[0].data, parents[0]._vjp = None, vjp
         items = []
         for position, to_call, leaf, x in self.results:

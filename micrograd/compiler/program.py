@@ -97,7 +97,7 @@ class Program:
             A function of the leaves, the inputs, what the way forward kept, and the gradients of the outputs.
         """
         if (outputs, unit) not in self.backwards:
-            seeds = Tensor("seeds", (len(outputs),), [Symbol("input", i) for i in outputs])
+            seeds = Tensor("seeds", (len(outputs),), [Symbol("input") for _ in outputs])
             lowering = self.lowering.fork()
             lowering.register(seeds, seeds.symbols)
             gradients = self.derive(outputs, [1.0] if unit else seeds.symbols)
@@ -167,6 +167,7 @@ class Function:
         self.allocated: set[Tensor] = set()
         returned = self.returned(lowering, np.array([lowering.code(x) for x in targets], dtype=np.int64))
         self.steps = lowering.steps
+        house(self.steps)
         for step in self.steps:
             self.write(step)
         self.kept = [step.result for step in self.steps] if keeps else []
@@ -245,6 +246,20 @@ class Function:
         if isinstance(x, View) and (text := grid_text(x, exact)):
             return text
         return f"{flat(x.tensor)}[{self.constant(x.index if isinstance(x, Gather) else x.dense())}]"
+
+
+def house(steps: Sequence[Step]) -> None:
+    """Let results be computed right where a pack wants them."""
+    made = {step.result: step for step in steps}
+    for pack in steps:
+        if pack.op != "pack":
+            continue
+        for i, (place, part) in enumerate(pack.operands):
+            step = made.get(part.tensor) if isinstance(part, View) and part.whole and part.tensor.shape else None
+            shaped = len(pack.result.shape) == 1 or (step is not None and part.shape == step.result.shape)
+            if step and shaped and step.out is None and step.op in INTO and len(step.operands) <= 2:
+                step.out = pack.result, place
+                pack.housed.add(i)
 
 
 def flat(tensor: Tensor) -> str:

@@ -99,7 +99,7 @@ class Symbol:
 
     Attributes:
         op: "+", "-", "*", "/", "**", "neg", the name of a function of `scalar.py`; or "input", a number to come.
-        args: what it is done to, Symbols and floats; of an input, where it comes from.
+        args: what it is done to, Symbols and floats.
     """
 
     __slots__ = ("args", "op")

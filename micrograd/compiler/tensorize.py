@@ -19,9 +19,6 @@ from .symbol import Symbol, undisturbed
 # Where a number is: a tensor and a position in it, as one integer; numbers known beforehand are negative.
 POSITIONS = 1 << 40
 
-# Operations that can put their result where they are told to.
-HOUSED = {"+", "-", "*", "/", "neg", "relu", "exp", "tanh", "dot"}
-
 
 @dataclass(eq=False)
 class Tensor:
@@ -75,9 +72,9 @@ class Step:
     """One tensor operation.
 
     Attributes:
-        op: the operation of `symbol.py`, elementwise; or "dot", "outer", "rowwise", "sum", "pack".
+        op: the operation of `symbol.py`, elementwise; or "dot", "rowwise", "sum", "pack".
         operands: for "pack": pairs of a place in the result, as slices, and what goes there.
-        out: for a result that is computed right into its place in a pack: the pack, and the place.
+        out: for a result that is computed right into its place in a pack: the pack, and the place; `program.py` says.
         housed: for "pack": which of its operands are computed right into it.
     """
 
@@ -188,7 +185,6 @@ class Lowering:
             waiting += [(symbol, addends) for symbol, addends in sums if not uses[symbol]]
             self.add([(symbol, addends) for symbol, addends in sums if uses[symbol]])
         self.add(waiting)
-        self.house()
 
     def line_up(self, stages: dict[int, list[tuple[Symbol, list[Any]]]]) -> None:
         """Give the leaves their order: that of the sums of products in which they meet other numbers."""
@@ -416,19 +412,6 @@ class Lowering:
                     return self.packs[key]
         flat = np.unique(codes)  # no order to be seen: line up what is needed, then pick
         return Gather(self.pack(flat).tensor, np.searchsorted(flat, codes))
-
-    def house(self) -> None:
-        """Let results be computed right where a pack wants them."""
-        made = {step.result: step for step in self.steps}
-        for pack in self.steps:
-            if pack.op != "pack":
-                continue
-            for i, (place, part) in enumerate(pack.operands):
-                step = made.get(part.tensor) if isinstance(part, View) and part.whole and part.tensor.shape else None
-                shaped = len(pack.result.shape) == 1 or (step is not None and part.shape == step.result.shape)
-                if step and shaped and step.out is None and step.op in HOUSED and len(step.operands) <= 2:
-                    step.out = pack.result, place
-                    pack.housed.add(i)
 
 
 def folded(args: Any) -> tuple[int, ...]:

@@ -5,12 +5,15 @@ second, Symbols stand in their `data` and for the numbers among the arguments, a
 function, written down. `derivative` then calls `backward()` on that graph: the gradients are Symbols as well.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..engine import Value, graph
 from .symbol import Symbol, undisturbed
+
+one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
 
 
 class Trace(NamedTuple):
@@ -25,14 +28,15 @@ class Trace(NamedTuple):
 @contextmanager
 def standing_in(values: Sequence[Value], symbols: Sequence[Symbol]) -> Iterator[None]:
     """Let `symbols` stand in the data of `values`, which are leaves meanwhile; then put everything back."""
-    before = [(v.data, v.grad, v._prev) for v in values]
-    try:
-        for v, symbol in zip(values, symbols):
-            v.data, v.grad, v._prev = symbol, 0.0, ()
-        yield
-    finally:
-        for v, (data, grad, parents) in zip(values, before):
-            v.data, v.grad, v._prev = data, grad, parents
+    with one_at_a_time:
+        before = [(v.data, v.grad, v._prev) for v in values]
+        try:
+            for v, symbol in zip(values, symbols):
+                v.data, v.grad, v._prev = symbol, 0.0, ()
+            yield
+        finally:
+            for v, (data, grad, parents) in zip(values, before):
+                v.data, v.grad, v._prev = data, grad, parents
 
 
 @undisturbed()
@@ -49,7 +53,7 @@ def trace(run: Callable[[], list[Any]], run_on_symbols: Callable[[], list[Any]],
     """
     leaves, results = graph(Value(0.0, [*only_values(run()), *arguments]))
     known = leaves + results[:-1]
-    stand_ins = dict(zip(known, (Symbol("input", i) for i in range(len(known)))))
+    stand_ins = {v: Symbol("input") for v in known}
     with standing_in(known, list(stand_ins.values())):
         returned = run_on_symbols()
         for v, symbol in stand_ins.items():
