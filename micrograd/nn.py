@@ -1,26 +1,16 @@
 """Neural networks made of Values, under the names that PyTorch gives them."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .engine import Value
+from .module import Module, named
+
+__all__ = ["MLP", "Layer", "Module", "Neuron"]
 
 # What `nonlin` may be: an activation by name, True for relu, False for none.
 ACTIVATIONS = {True: "ReLU", False: "Linear", "relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}
-
-
-class Module:
-    """Something with parameters to train."""
-
-    def parameters(self) -> list[Value]:
-        """The Values to train, always in the same order."""
-        return []
-
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to zero."""
-        for p in self.parameters():
-            p.grad = 0.0
 
 
 class Neuron(Module):
@@ -54,8 +44,9 @@ class Neuron(Module):
         method = ACTIVATIONS[self.nonlin].lower()
         return act if method == "linear" else getattr(act, method)()
 
-    def parameters(self) -> list[Value]:
-        return [*self.w, self.b]
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        yield "weight", [self.w]  # as of a torch.nn.Linear with one output
+        yield "bias", [self.b]
 
     def __repr__(self) -> str:
         return f"{ACTIVATIONS[self.nonlin]}Neuron({len(self.w)})"
@@ -79,8 +70,9 @@ class Layer(Module):
         out = [neuron(inputs) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
-    def parameters(self) -> list[Value]:
-        return [p for neuron in self.neurons for p in neuron.parameters()]
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        yield "weight", [neuron.w for neuron in self.neurons]
+        yield "bias", [neuron.b for neuron in self.neurons]
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
@@ -105,8 +97,11 @@ class MLP(Module):
             x = layer(x)
         return x
 
-    def parameters(self) -> list[Value]:
-        return [p for layer in self.layers for p in layer.parameters()]
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        place = 0  # in a torch.nn.Sequential, where activations have places of their own
+        for layer in self.layers:
+            yield from named(str(place), layer)
+            place += 1 if ACTIVATIONS[layer.neurons[0].nonlin] == "Linear" else 2
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"

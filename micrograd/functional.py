@@ -1,0 +1,130 @@
+"""Losses, and softmax, under the names that PyTorch gives them: `import micrograd.functional as F`.
+
+All take lists of Values or numbers, of one sample for softmax and cross entropy, of a batch for the others, and return
+Values. None overflows on the way: what is exponentiated is never positive.
+"""
+
+import operator
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+from . import scalar
+from .engine import Value
+
+
+def softmax(logits: Iterable[Any]) -> list[Value]:
+    """`exp(x) / sum(exp(logits))` for each x of `logits`: probabilities, which sum to 1.
+
+    Raises:
+        ValueError: there are no logits.
+    """
+    exps = [x.exp() for x in shifted(logits)]
+    total = add_up(exps)
+    return [x / total for x in exps]
+
+
+def log_softmax(logits: Iterable[Any]) -> list[Value]:
+    """The logarithms of `softmax(logits)`, exact where a probability is too small for a float.
+
+    Raises:
+        ValueError: there are no logits.
+    """
+    xs = shifted(logits)
+    log_total = add_up([x.exp() for x in xs]).log()
+    return [x - log_total for x in xs]
+
+
+def cross_entropy(logits: Iterable[Any], target: Any) -> Value:
+    """How surprised the probabilities `softmax(logits)` are by `target`, in nats.
+
+    Args:
+        logits: one for each class.
+        target: the index of the right class, or a list with the probability of each class. In a compiled function the
+            index may be an argument; the loss is nan where it is out of range.
+
+    Raises:
+        ValueError: there are no logits; the index is out of range; there are not as many probabilities as logits.
+        TypeError: the index is no whole number.
+    """
+    scores = log_softmax(logits)
+    if isinstance(target, Iterable):
+        score = add_up([p * s for p, s in zip(*equally_long("probabilities and logits", target, scores))])
+    elif hasattr(type(target), "where_le"):  # a number not known yet: ask each class whether it is the one
+
+        def where_right(x: Any, i: int) -> Value:
+            return Value.where_le(target, i, Value.where_le(i, target, x, 0.0), 0.0)
+
+        matches = add_up([where_right(1.0, i) for i in range(len(scores))])
+        score = add_up([where_right(s, i) for i, s in enumerate(scores)]) / matches
+    elif 0 <= operator.index(target) < len(scores):
+        score = scores[target]
+    else:
+        raise ValueError(f"a target among {len(scores)} logits is between 0 and {len(scores) - 1}, got {target}")
+    return -score
+
+
+def mse_loss(inputs: Iterable[Any], targets: Iterable[Any]) -> Value:
+    """The mean squared difference.
+
+    Raises:
+        ValueError: there are none, or not as many targets as inputs.
+    """
+    return mean([(x - t) ** 2 for x, t in zip(*equally_long("inputs and targets", inputs, targets))])
+
+
+def hinge_loss(scores: Iterable[Any], targets: Iterable[Any]) -> Value:
+    """The max-margin loss: the mean of `max(0, 1 - target * score)`.
+
+    Args:
+        scores: one for each sample.
+        targets: its class, -1 or 1.
+
+    Raises:
+        ValueError: there are none, or not as many targets as scores.
+    """
+    return mean([(1 - t * s).relu() for s, t in zip(*equally_long("scores and targets", scores, targets))])
+
+
+def binary_cross_entropy_with_logits(logits: Iterable[Any], targets: Iterable[Any]) -> Value:
+    """The mean cross entropy of two classes.
+
+    Args:
+        logits: one for each sample: `sigmoid(logit)` is the probability of class 1.
+        targets: its class, 0 or 1, or the probability of class 1.
+
+    Raises:
+        ValueError: there are none, or not as many targets as logits.
+    """
+    pairs = zip(*equally_long("logits and targets", logits, targets))
+    # -log(1 - sigmoid(x)) is -log_softmax([0, x])[0]; the rest of -t log(p) - (1 - t) log(1 - p) is -t * x.
+    return mean([-log_softmax([0.0, x])[0] - t * x for x, t in pairs])
+
+
+def shifted(logits: Iterable[Any]) -> list[Value]:
+    """The logits less the largest of them, which changes no softmax. Nor can it change a gradient, so that the largest
+    is taken as a number, without a way back."""
+    xs = as_values(logits)
+    if not xs:
+        raise ValueError("softmax needs at least 1 logit, got []")
+    largest = reduce(scalar.maximum, [x.data for x in xs])
+    return [x - largest for x in xs]
+
+
+def as_values(xs: Iterable[Any]) -> list[Value]:
+    return [x if isinstance(x, Value) else Value(x) for x in xs]
+
+
+def equally_long(what: str, a: Iterable[Any], b: Iterable[Any]) -> tuple[list[Value], list[Value]]:
+    xs, ys = as_values(a), as_values(b)
+    if len(xs) != len(ys) or not xs:
+        raise ValueError(f"{what} must be equally many and at least 1, got {len(xs)} and {len(ys)}")
+    return xs, ys
+
+
+def mean(xs: list[Value]) -> Value:
+    return add_up(xs) / len(xs)  # type: ignore[no-any-return]
+
+
+def add_up(xs: list[Value]) -> Value:
+    return reduce(operator.add, xs)

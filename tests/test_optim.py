@@ -1,0 +1,183 @@
+"""The optimisers against torch.optim, step by step."""
+
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micrograd import Value
+from micrograd.optim import SGD, Adam, AdamW
+
+rates = st.floats(1e-4, 0.2)
+decays = st.sampled_from([0.0, 0.01, 0.3])
+sgd = st.fixed_dictionaries(
+    {"lr": rates, "momentum": st.sampled_from([0.5, 0.9]), "weight_decay": decays, "nesterov": st.booleans()}
+) | st.fixed_dictionaries({"lr": rates, "weight_decay": decays})
+adam = st.fixed_dictionaries(
+    {"lr": rates},
+    optional={
+        "betas": st.sampled_from([(0.5, 0.9), (0.0, 0.0), (0.9, 0.99)]),
+        "eps": st.sampled_from([1e-8, 1e-3]),
+        "weight_decay": decays,
+        "amsgrad": st.booleans(),
+    },
+)
+combinations = st.tuples(st.just(SGD), sgd) | st.tuples(st.just(Adam), adam) | st.tuples(st.just(AdamW), adam)
+
+
+def loss(a, b, c):
+    """Gradients that change their sign but stay small, and one that is zero."""
+    return (a * 1.5 + b).sin() + (b - a).tanh() * 0.5 + c * 0.0
+
+
+def train(optimizer, params, steps):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(*params).backward()
+        optimizer.step()
+        yield [float(p.data) for p in params]
+
+
+@given(combinations)
+def test_fifty_steps_as_in_torch(combination):
+    kind, options = combination
+    params = [Value(x) for x in (0.3, -1.2, 2.0)]
+    reference = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in params]
+    ours = kind(params, **options)
+    theirs = getattr(torch.optim, kind.__name__)(reference, **options)
+    for got, want in zip(train(ours, params, 50), train(theirs, reference, 50)):
+        assert got == pytest.approx(want, rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+def test_defaults_as_in_torch(kind):
+    params = [Value(x) for x in (0.3, -1.2, 2.0)]
+    reference = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in params]
+    theirs = getattr(torch.optim, kind.__name__)(reference)
+    ours = kind(params)
+    for name in ours.options:
+        assert getattr(ours, name) == theirs.defaults[name], name
+    assert list(train(ours, params, 5))[-1] == pytest.approx(list(train(theirs, reference, 5))[-1], rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+def test_options_may_change_at_any_time(kind):
+    params = [Value(x) for x in (0.3, -1.2, 2.0)]
+    reference = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in params]
+    ours, theirs = kind(params, 0.1), getattr(torch.optim, kind.__name__)(reference, 0.1)
+    for lr in 0.1, 0.01, 0.0, 0.2:
+        ours.lr = theirs.param_groups[0]["lr"] = lr
+        assert ours.lr == lr
+        assert list(train(ours, params, 5))[-1] == pytest.approx(list(train(theirs, reference, 5))[-1], rel=1e-12)
+
+
+def test_special_values_as_in_torch():
+    for gradient in 0.0, math.inf, math.nan, 1e200:
+        p, reference = Value(1.0), torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+        p.grad, reference.grad = gradient, torch.tensor(gradient, dtype=torch.float64)
+        for amsgrad in False, True:
+            Adam([p], eps=0.0, amsgrad=amsgrad).step()
+            torch.optim.Adam([reference], eps=0.0, amsgrad=amsgrad).step()
+            assert p.data == pytest.approx(reference.item(), rel=1e-12, nan_ok=True)
+
+
+@given(combinations, st.integers(0, 5))
+def test_training_resumes_to_the_same_numbers(combination, steps):
+    kind, options = combination
+    params = [Value(x) for x in (0.3, -1.2, 2.0)]
+    optimizer = kind(params, **options)
+    list(train(optimizer, params, steps))
+    optimizer.lr *= 0.5
+    saved = json.dumps(optimizer.state_dict())
+    twins = [Value(p.data) for p in params]
+    other = kind(twins, lr=0.7)
+    other.load_state_dict(json.loads(saved))
+    assert list(train(other, twins, 5)) == list(train(optimizer, params, 5))
+    assert json.dumps(optimizer.state_dict()) != saved or steps == 0  # what was saved is a copy
+
+
+def test_a_parameter_is_anything_with_data_and_grad():
+    class Parameter:
+        data, grad = 1.0, 0.5
+
+    p = Parameter()
+    SGD(iter([p]), lr=0.1).step()
+    assert p.data == 0.95
+    x = Value(Value(1.0))  # even of another kind of number
+    (x * x).backward()
+    Adam([x], lr=0.1).step()
+    assert x.data.data == pytest.approx(0.9)
+
+
+def test_a_step_does_all_or_nothing():
+    class Stubborn:
+        grad, moves = 1.0, 0
+
+        @property
+        def data(self):
+            return 1.0
+
+        @data.setter
+        def data(self, x):
+            self.moves += 1
+            if self.moves == 1:
+                raise KeyboardInterrupt
+
+    a, b = Value(1.0), Stubborn()
+    a.grad = 1.0
+    optimizer = SGD([a, b], lr=0.5, momentum=0.5)
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step()
+    assert a.data == 1.0
+    assert optimizer.state_dict()["state"] == {"momentum_buffer": [0.0, 0.0]}
+    optimizer.step()
+    assert a.data == 0.5
+
+
+BAD = [
+    (lambda: SGD([]), ValueError, r"at least 1 parameter"),
+    (lambda: SGD([1.0]), TypeError, r"got 1.0 of type float"),
+    (lambda: SGD([Value(1)] * 2), ValueError, r"occurs twice"),
+    (lambda: SGD([Value(1)], lr=-1), ValueError, r"lr must be 0 or more, got -1"),
+    (lambda: SGD([Value(1)], lr=math.nan), ValueError, r"lr must be 0 or more, got nan"),
+    (lambda: SGD([Value(1)], momentum=-1), ValueError, r"momentum must be 0 or more"),
+    (lambda: SGD([Value(1)], weight_decay=-1), ValueError, r"weight_decay must be 0 or more"),
+    (lambda: SGD([Value(1)], nesterov=True), ValueError, r"nesterov needs a momentum"),
+    (lambda: Adam([Value(1)], eps=-1), ValueError, r"eps must be 0 or more"),
+    (lambda: Adam([Value(1)], betas=(0.9, 1.0)), ValueError, r"betas are two numbers .* got \(0.9, 1.0\)"),
+    (lambda: AdamW([Value(1)], betas=(-0.1, 0.5)), ValueError, r"betas"),
+    (lambda: AdamW([Value(1)], betas=(0.5,)), ValueError, r"betas"),
+]
+
+
+@pytest.mark.parametrize(("make", "error", "words"), BAD)
+def test_bad_arguments(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: s.pop("steps"), "expected options, steps, state; got options, state"),
+        (lambda s: s["options"].pop("lr"), "the options of SGD are lr, momentum, weight_decay, nesterov; got momentum"),
+        (lambda s: s["state"].update(exp_avg=[0.0]), "the state of SGD are momentum_buffer; got"),
+        (lambda s: s["state"].update(momentum_buffer=[0.0] * 3), "there are 1 parameters; .* saved for 3"),
+        (lambda s: s["options"].update(lr=-1.0), "lr must be 0 or more"),
+    ],
+)
+def test_a_state_of_something_else(change, words):
+    optimizer = SGD([Value(1.0)], lr=0.1)
+    saved = optimizer.state_dict()
+    change(saved)
+    before = optimizer.state_dict()
+    with pytest.raises(ValueError, match=words):
+        optimizer.load_state_dict(saved)
+    assert optimizer.state_dict() == before
+
+
+def test_repr():
+    assert repr(SGD([Value(1)], lr=0.5)) == "SGD(1 parameters, lr=0.5, momentum=0.0, weight_decay=0.0, nesterov=False)"
