@@ -42,7 +42,6 @@ class Compiled:
         self.globals = sorted(loaded_globals(getattr(function, "__code__", None)))
         self.maxsize = maxsize
         self.calls: OrderedDict[Hashable, Call] = OrderedDict()
-        self.closed_over: dict[int, Value] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if hasattr(inside, "trace"):
@@ -73,7 +72,7 @@ class Compiled:
         ]
         inputs: list[Any] = []
         structures = []
-        values: dict[Value, int] = {}
+        values: list[Value] = []
         arguments = [*args, *kwargs.values()]
         for name, x in zip(names, arguments):
             numbers: list[Any] = []
@@ -88,14 +87,9 @@ class Compiled:
             else:
                 inputs.append(None)
         around = self.around()
-
-        def key() -> Hashable:
-            # Which Values are the same makes a difference, also with those that the function has from outside.
-            shared = tuple([id(v) if id(v) in self.closed_over else None for v in values])
-            return tuple(names), tuple(structures), shared, tuple(map(id, around))
-
+        key = tuple(names), tuple(structures), tuple(map(id, around))
         try:
-            call = self.calls.get(key())
+            call = self.calls.get(key)
         except TypeError:
             name, x = next((name, x) for name, x, s in zip(names, arguments, structures) if not hashable(s))
             raise TypeError(
@@ -103,12 +97,11 @@ class Compiled:
                 f"them, and whatever is hashable; got {x!r} of type {type(x).__name__}"
             ) from None
         if call is None:
-            call = Call(self.function, arguments, len(args), names, structures, inputs, list(values), around)
-            self.closed_over |= {id(v): v for v in call.leaves if isinstance(v, Value)}
-            self.calls[key()] = call  # by now it may know more Values from outside
+            call = Call(self.function, arguments, len(args), names, structures, inputs, values, around)
+            self.calls[key] = call
             while len(self.calls) > self.maxsize:
                 self.calls.popitem(last=False)
-        return call, [numbers for numbers in inputs if numbers is not None], list(values)
+        return call, [numbers for numbers in inputs if numbers is not None], values
 
     def around(self) -> list[Any]:
         """What the function refers to by name outside itself. Another object under a name is another function."""
@@ -142,12 +135,13 @@ class Call:
             for i, (name, numbers) in enumerate(zip(names, inputs))
             if numbers is not None
         ]
-        position = itertools.count(len(values))
-        assemblers = [assembler(structure, position) for structure in structures]
+        value, number = itertools.count(), itertools.count(len(values))
+        assemblers = [assembler(structure, value, number) for structure in structures]
+        values = [stand_in(v) for v in values]
 
         def run(args: Sequence[Any]) -> list[Any]:
             results: list[Any] = []
-            returned: dict[Value, int] = {}
+            returned: list[Value] = []
             structure = take_apart(
                 function(*args[:positional], **dict(zip(names[positional:], args[positional:]))),
                 results,
@@ -158,8 +152,9 @@ class Call:
                     f"{self.name} returned {strange[0]!r}: a compiled function returns Values and numbers, or lists, "
                     f"tuples and dicts of them"
                 )
-            self.assemble = assembler(structure, itertools.count(len(returned)))
-            return [*returned, *(x for found in results for x in (found if isinstance(found, np.ndarray) else [found]))]
+            index = {v: i for i, v in enumerate(dict.fromkeys(returned))}
+            self.assemble = assembler(structure, iter([index[v] for v in returned]), itertools.count(len(index)))
+            return [*index, *(x for found in results for x in (found if isinstance(found, np.ndarray) else [found]))]
 
         inside.trace = True
         try:
@@ -275,6 +270,14 @@ class Cotangent:
 def seed(i: Any) -> Callable[[Any], tuple[Cotangent]]:
     """The vjp of the i-th result of a call."""
     return lambda g: (Cotangent({i: g}),)
+
+
+def stand_in(v: Value) -> Value:
+    """A leaf like `v`. A Value that occurs twice among the arguments has two, so that one program serves however many
+    of them are the same; its gradient is the sum of theirs."""
+    twin = Value(v.data)
+    vars(twin).update(vars(v))
+    return twin
 
 
 def hashable(x: Any) -> bool:

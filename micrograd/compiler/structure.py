@@ -10,16 +10,16 @@ import numpy as np
 from ..engine import Value
 from .symbol import Symbol
 
-NUMBER = ("number",)
+NUMBER, VALUE = ("number",), ("value",)
 
 
-def take_apart(x: Any, numbers: list[Any], values: dict[Value, int]) -> Hashable:
+def take_apart(x: Any, numbers: list[Any], values: list[Value]) -> Hashable:
     """Collect the numbers and the Values in `x`.
 
     Args:
         x: numbers, arrays of numbers, Values, and lists, tuples and dicts of them; what is none of these stays whole.
         numbers: gets the numbers of `x`, in order: a float each, or a flat array of many.
-        values: gets the Values of `x`, in order, each once.
+        values: gets the Values of `x`, in order.
 
     Returns:
         All that is left, the structure of `x`. It is a key: things of equal structure differ in their numbers and
@@ -29,7 +29,8 @@ def take_apart(x: Any, numbers: list[Any], values: dict[Value, int]) -> Hashable
         numbers.append(x)
         return NUMBER
     if isinstance(x, Value):
-        return "value", values.setdefault(x, len(values))
+        values.append(x)
+        return VALUE
     if isinstance(x, Symbol) or (isinstance(x, Real) and not isinstance(x, bool)):
         numbers.append(x)
         return NUMBER
@@ -46,40 +47,40 @@ def take_apart(x: Any, numbers: list[Any], values: dict[Value, int]) -> Hashable
             numbers += x
             return "list", type(x), (NUMBER,) * len(x)
         if kinds == {Value}:
-            return "values", type(x), tuple([values.setdefault(v, len(values)) for v in x])
+            values += x
+            return "list", type(x), (VALUE,) * len(x)
         return "list", type(x), tuple([take_apart(item, numbers, values) for item in x])
     return "static", type(x), x
 
 
-def assembler(structure: Any, position: Iterator[int]) -> Callable[[list[Any]], Any]:
+def assembler(structure: Any, value: Iterator[int], number: Iterator[int]) -> Callable[[list[Any]], Any]:
     """The opposite of `take_apart`.
 
     Args:
         structure: as `take_apart` returned it.
-        position: says where in a list of items the next number is. The Values are in front, in their order.
+        value: says where in a list of items the next Value is.
+        number: says where the next number is.
 
     Returns:
         A function of the list of items.
     """
     kind, *rest = structure
     if kind == "value":
-        return itemgetter(rest[0])
+        return itemgetter(next(value))
     if kind == "number":
-        return itemgetter(next(position))
+        return itemgetter(next(number))
     if kind == "static":
         return lambda items: rest[1]
     children: list[Callable[[list[Any]], Any]]
     if kind == "numbers":
-        children = [itemgetter(next(position)) for _ in range(int(np.prod(rest[0], dtype=int)))]
-    elif kind == "values":
-        children = [itemgetter(i) for i in rest[-1]]
+        children = [itemgetter(next(number)) for _ in range(int(np.prod(rest[0], dtype=int)))]
     else:
-        children = [assembler(child, position) for child in rest[-1]]
+        children = [assembler(child, value, number) for child in rest[-1]]
     if kind == "dict":
         return lambda items: {name: child(items) for name, child in zip(rest[0], children)}
-    if kind in ("list", "values") and rest[0] is list:
+    if kind == "list" and rest[0] is list:
         return lambda items: [child(items) for child in children]
-    if kind in ("list", "values"):
+    if kind == "list":
         return lambda items: tuple_of(rest[0], [child(items) for child in children])
     return lambda items: array_of(rest[0], [child(items) for child in children])
 
