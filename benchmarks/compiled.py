@@ -20,6 +20,7 @@ from gpt import GPT
 
 import micrograd
 from micrograd.nn import MLP
+from micrograd.optim import SGD
 
 torch.set_num_threads(1)
 threadpoolctl.threadpool_limits(1)
@@ -75,14 +76,13 @@ def loss_of(model):
 
 
 def micrograd_step(model, function, X, y):
-    parameters = model.parameters()
+    optimizer = SGD(model.parameters(), lr=RATE)
 
     def step():
         total, _ = function(X, y)
-        model.zero_grad()
+        optimizer.zero_grad()
         total.backward()
-        for p in parameters:
-            p.data -= RATE * p.grad
+        optimizer.step()
 
     return step
 

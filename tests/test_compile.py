@@ -1,5 +1,6 @@
 """compile: the same results and gradients as in eager mode, and errors that say what to do."""
 
+import functools
 import math
 import random
 import subprocess
@@ -592,3 +593,26 @@ def test_the_forward_pass_alone_makes_no_backward():
     f = micrograd.compile(lambda X: [model(x) for x in X])
     f(moons(10)[0])
     assert len(f.program.functions) == 1
+
+
+def test_the_largest_of_many_is_one_operation():
+    xs = [Value(x) for x in (3, -1, 2, 2.5, 0, 3)]
+
+    def f(bound):
+        rows = [xs, xs[1:4], xs[2:]]
+        return [functools.reduce(Value.maximum, row) + functools.reduce(Value.minimum, [*row, bound]) for row in rows]
+
+    compiled = micrograd.compile(f)
+    for bound in 0.5, -2.0, 2.0, math.nan:
+        check(f, xs, bound, compiled=compiled)
+    assert compiled.program.forward.operations == 3  # max, min, and the sum
+
+
+def test_a_maximum_that_is_asked_for_stays():
+    xs = [Value(x) for x in (3, -1, 2)]
+
+    def f():
+        two = xs[0].maximum(xs[1])
+        return two, two.maximum(xs[2])
+
+    check(f, xs)

@@ -1,6 +1,7 @@
 """The notebooks run from top to bottom, and what is saved in them is what they print."""
 
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -22,9 +23,12 @@ def printed(notebook):
     ]
 
 
-def execute(name, folder):
+def execute(name, folder, change=("", "")):
     notebook = nbformat.read(ROOT / name, as_version=4)
     fresh = nbformat.from_dict(notebook)
+    assert any(change[0] in cell.source for cell in fresh.cells)
+    for cell in fresh.cells:
+        cell.source = cell.source.replace(*change)
     client = NotebookClient(fresh, timeout=600, resources={"metadata": {"path": str(folder)}}, coalesce_streams=True)
     return notebook, client.execute()
 
@@ -45,3 +49,15 @@ def test_notebook(name, picture, tmp_path):
         assert steps[0] == (pytest.approx(0.8958441028683222, rel=1e-6), 50)
         assert steps[1] == (pytest.approx(1.7235905336972022, rel=1e-6), 81)
         assert steps[99] == (pytest.approx(0.01097837013549, rel=1e-6), 100)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_gpt(tmp_path):
+    shutil.copy(ROOT / "names.txt", tmp_path)
+    saved, fresh = execute("gpt.ipynb", tmp_path, ("steps, batch = 1000, 8", "steps, batch = 30, 2"))
+    was, now = printed(saved), printed(fresh)
+    assert was[:3] == now[:3]  # before the training
+    program = next(text for text in was if "scalar operations" in text)
+    assert program in now  # and what does not depend on it
+    first, last = re.search(r"first 50 steps (\S+), of the last 50 (\S+)", "".join(was)).groups()
+    assert float(last) < float(first) - 0.3

@@ -33,7 +33,10 @@ NUMPY = {
     "dot": "{} @ {}",
     "rowwise": 'np.einsum("ij,ij->i", {}, {})',
     "sum": "{}.sum(axis=-1)",
+    "max": "{}.max(axis=-1)",
+    "min": "{}.min(axis=-1)",
 }
+ROWS = ("dot", "rowwise", "sum", "max", "min")  # they need their operands in full shape
 # The same for those that can put their result into a place.
 INTO = {
     "+": "np.add({}, {}, out={})",
@@ -214,7 +217,7 @@ class Function:
                 if i not in step.housed:
                     self.code.append(f"{name}{slices(place)} = {parts[i]}")
             return
-        operands = [self.text(x, exact=step.op in ("dot", "rowwise", "sum")) for x in step.operands]
+        operands = [self.text(x, exact=step.op in ROWS) for x in step.operands]
         template = " + ".join(["{}"] * len(operands)) if step.op == "+" else NUMPY[step.op]
         formula = template.format(*operands)
         self.shown.append((f"{name} = {formula.replace('np.', '')}", shape))

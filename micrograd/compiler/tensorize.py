@@ -16,6 +16,9 @@ import numpy as np
 
 from .symbol import Symbol, undisturbed
 
+# Operations that take in others of their kind, and what many of them are together.
+FOLDS = {"+": "sum", "maximum": "max", "minimum": "min"}
+
 # Where a number is: a tensor and a position in it, as one integer; numbers known beforehand are negative.
 POSITIONS = 1 << 40
 
@@ -150,17 +153,17 @@ class Lowering:
                 if type(arg) is Symbol:
                     uses[arg] += 1
         results = set(wanted)
-        # A sum takes in the sums and products that only it needs.
+        # A sum takes in the sums and products that only it needs, a maximum such maxima.
         absorbed = {
             arg
             for symbol in order
-            if symbol.op == "+"
+            if symbol.op in FOLDS
             for arg in symbol.args
             if type(arg) is Symbol and uses[arg] == 1 and arg not in results and arg not in self.place
-            if arg.op == "+" or (arg.op == "*" and all(type(x) is Symbol for x in arg.args))
+            if arg.op == symbol.op or (symbol.op == "+" and arg.op == "*" and all(type(x) is Symbol for x in arg.args))
         }
         items = [
-            (symbol, self.terms(symbol, absorbed) if symbol.op == "+" else [symbol.args])
+            (symbol, self.terms(symbol, absorbed) if symbol.op in FOLDS else [symbol.args])
             for symbol in order
             if symbol not in absorbed
         ]
@@ -218,14 +221,14 @@ class Lowering:
         return order
 
     def terms(self, symbol: Symbol, absorbed: set[Symbol]) -> list[tuple[Any, ...]]:
-        """The products that a sum consists of; what is no product is a term by itself."""
+        """The products that a sum consists of; what is no product is a term by itself. Likewise of a maximum."""
         terms: list[tuple[Any, ...]] = []
         stack = list(reversed(symbol.args))
         while stack:
             x = stack.pop()
             if type(x) is not Symbol or x not in absorbed:
                 terms.append((x,))
-            elif x.op == "+":
+            elif x.op == symbol.op:
                 stack += reversed(x.args)
             else:
                 terms.append(x.args)
@@ -233,7 +236,8 @@ class Lowering:
 
     def stage(self, items: list[tuple[Symbol, list[Any]]]) -> list[tuple[Symbol, list[int]]]:
         """Lower all of one level but sums of several parts, of which it returns the parts."""
-        alike: dict[Any, list[tuple[Symbol, list[int]]]] = defaultdict(list)
+        elementwise: dict[Any, list[tuple[Symbol, list[int]]]] = defaultdict(list)
+        folds: dict[Any, list[tuple[Symbol, list[int]]]] = defaultdict(list)
         dots: dict[Any, list[tuple[Symbol, list[tuple[int, int]]]]] = defaultdict(list)
         unfinished = []
         for symbol, terms in items:
@@ -248,15 +252,23 @@ class Lowering:
                 u, v = symbol.args
                 slots, parts = [symbol], [[newer_first(self.code(u), self.code(v))]]
             else:
-                codes = [self.code(x) for x in symbol.args]
-                alike[symbol.op, tuple(code < 0 for code in codes)].append((symbol, codes))
+                codes = [self.code(x) for term in terms for x in term]
+                long = symbol.op in FOLDS and len(codes) > 2
+                group = (
+                    folds[FOLDS[symbol.op], codes[0] // POSITIONS]
+                    if long
+                    else elementwise[symbol.op, tuple(code < 0 for code in codes)]
+                )
+                group.append((symbol, codes))
                 continue
             for slot, pairs in zip(slots, parts):
                 dots[max(pairs)[0] // POSITIONS, max(v for _, v in pairs) // POSITIONS, len(pairs)].append(
                     (slot, sorted(pairs))
                 )
-        for (op, _), group in alike.items():
+        for (op, _), group in elementwise.items():
             self.elementwise(op, group)
+        for (op, _), group in folds.items():
+            self.fold(op, group)
         for rows in self.padded(dots):
             if len(rows[0][1]) == 1:
                 self.elementwise("*", [(slot, [*pairs[0]]) for slot, pairs in rows])
@@ -324,6 +336,15 @@ class Lowering:
         for position, i in enumerate(order):
             for symbol in members[i]:
                 self.place[symbol] = self.at(position)
+
+    def fold(self, op: str, group: list[tuple[Symbol, list[int]]]) -> None:
+        """The largest, or smallest, of each row; a shorter row repeats its last number."""
+        longest = max(len(codes) for _, codes in group)
+        rows = np.array([codes + codes[-1:] * (longest - len(codes)) for _, codes in group], dtype=np.int64)
+        single = len(rows) == 1
+        self.emit(op, [self.operand(rows[0] if single else rows, True)], () if single else (len(rows),))
+        for position, (symbol, _) in enumerate(group):
+            self.place[symbol] = self.at(position)
 
     def layout(self, args: Any) -> tuple[Any, tuple[int, ...]]:
         """An order for the members of a group in which an argument lies as it is, and their shape then."""
