@@ -17,6 +17,7 @@ test = [
     "hypothesis",
     "nbclient",
     "ipykernel",
+    "playwright",
     "torch==2.13.0",
 ]
 
@@ -29,7 +30,7 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     packages=find_packages(include=["micrograd", "micrograd.*"]),
-    package_data={"micrograd": ["py.typed"]},
+    package_data={"micrograd": ["py.typed", "replay.html"]},
     python_requires=">=3.11",
     extras_require={
         "compile": compile_,

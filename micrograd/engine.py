@@ -47,7 +47,7 @@ def function(op: str, operation: Operation) -> Callable[..., "Value"]:
 
     def method(*args: Any) -> "Value":
         out = new(Value)
-        out._prev = tuple([x if isinstance(x, Value) else Value(x) for x in args])
+        out._prev = tuple([x if isinstance(x, Value) else constant(x) for x in args])
         out.data, out._vjp = operation(*[parent.data for parent in out._prev])
         out.grad = 0.0
         out._op = op
@@ -59,15 +59,26 @@ def function(op: str, operation: Operation) -> Callable[..., "Value"]:
 def lift(x: Any) -> Any:
     """`x` as a Value; where it is no number NotImplemented, so that Python asks the other operand."""
     try:
-        return x if isinstance(x, Value) else Value(x)
+        return x if isinstance(x, Value) else constant(x)
     except TypeError:
         return NotImplemented
 
 
-# Two vjps that need no number, shared by all nodes that have them; then the operations too long for a line.
+def constant(x: object) -> "Value":
+    """A leaf for a plain number in an expression: the 2 in `2 * v`."""
+    out = Value(x)
+    out._vjp = from_constant
+    return out
 
 
-def to_none(g: Number) -> tuple[Number, ...]:
+# Vjps that need no number, shared by all nodes that have them; then the operations too long for a line.
+
+
+def from_leaf(g: Number) -> tuple[Number, ...]:
+    return ()
+
+
+def from_constant(g: Number) -> tuple[Number, ...]:
     return ()
 
 
@@ -121,7 +132,7 @@ class Value:
         self.grad: Number = Value(0.0) if isinstance(self.data, Value) else 0.0
         self._prev = tuple(_children)
         self._op = _op
-        self._vjp: Vjp = to_none
+        self._vjp: Vjp = from_leaf
         if label:
             self.label = label
 

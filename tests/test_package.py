@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "compiler.symbol": set(),
     "compiler.tracing": {"engine", "symbol"},
     "compiler.tensorize": {"symbol"},
-    "compiler.program": {"symbol", "tensorize"},
+    "compiler.program": {"symbol", "tensorize", "viz"},
 }
 THIRD_PARTY = {
     "compiler.__init__": {"numpy"},

@@ -1,5 +1,7 @@
 """The pictures: what they show, with a dot program and without."""
 
+import math
+import re
 import shutil
 import subprocess
 import sys
@@ -29,7 +31,7 @@ def test_every_node_shows_label_data_and_grad():
     assert 'label="{ a | data 2.0000 | grad -3.0000 }"' in source
     assert 'label="{ b | data -3.0000 | grad 2.0000 }"' in source
     assert 'label="{ data -6.0000 | grad 1.0000 }"' in source
-    assert 'v2_op [label="*"]' in source
+    assert 'v2_op [label="*" id=v2_op]' in source
     assert 'label="data -6.0000 | grad 1.0000"' in draw_dot(c, rankdir="TB").source
     assert [line.strip() for line in source.splitlines() if "->" in line] == [
         "v2_op -> v2",
@@ -65,6 +67,60 @@ def test_it_renders_and_shows_itself(dot, monkeypatch, tmp_path):
     assert not (tmp_path / "graph").exists()
     assert drawing.render(outfile=tmp_path / "other.svg", cleanup=True) == str(tmp_path / "other.svg")
     assert "<svg" in (tmp_path / "other.svg").read_text()
+
+
+def test_kinds_of_nodes_and_sizes_of_gradients():
+    w, x = Value(5, label="w"), Value(0.5, label="x")
+    out = 2 * w * x
+    out.label = "out"
+    out.backward()
+    lines = draw_dot(out, params=[w]).source.splitlines()
+    boxes = {name: next(line for line in lines if f"{{ {name} |" in line) for name in ("w", "x", "out")}
+    assert 'shape=record style="filled,bold"' in boxes["w"]
+    assert "shape=Mrecord style=filled" in boxes["x"]
+    assert "shape=record style=filled" in boxes["out"]
+    assert any(re.search("label=2.0000 .*shape=plaintext", line) for line in lines)
+    shades = {name: int(re.search(r'fillcolor="#(..)', line)[1], 16) for name, line in boxes.items()}
+    assert shades["x"] == 86  # the largest: |d out / dx| is 10
+    assert shades["x"] < shades["w"] == shades["out"] < 255
+
+
+def test_gradients_of_zero_and_infinity_are_white():
+    y = Value(math.inf) * Value(0)
+    assert draw_dot(y).source.count("#ffffff") == 3
+    y.backward()
+    assert draw_dot(y).source.count("#ffffff") == 2
+
+
+def test_part_of_a_graph():
+    a = Value(1)
+    out = a
+    for _ in range(10):
+        out = out + a
+    source = draw_dot(out, max_nodes=3).source
+    assert source.count("shape=record") + source.count("shape=Mrecord") == 3
+    assert source.count('label="..."') == 1
+    assert draw_dot(out, max_nodes=100).source == draw_dot(out).source
+    with pytest.raises(ValueError, match="max_nodes must be 1 or more, got 0"):
+        draw_dot(out, max_nodes=0)
+
+
+def test_a_large_graph_warns_before_it_is_laid_out(monkeypatch):
+    out = Value(1)
+    for _ in range(50_000):
+        out = out + 1
+    drawing = draw_dot(out)
+    assert "v100000 " in drawing.source
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    with (
+        pytest.warns(UserWarning, match=r"100001 Values takes long; draw_dot\(root, max_nodes=500\)"),
+        pytest.raises(ImportError),
+    ):
+        drawing.pipe()
+    small = draw_dot(out, max_nodes=5)
+    with pytest.raises(ImportError):  # and no warning
+        small.pipe()
 
 
 def test_unknown_format_and_rankdir():
@@ -110,3 +166,18 @@ def test_the_result_of_a_compiled_function():
     assert "1 leaves" in source
     assert "results" in source
     assert "data 6.0000 | grad 1.0000" in source
+
+
+def test_a_program_shows_itself(monkeypatch):
+    a = Value(2)
+    f = micrograd.compile(lambda x: (a * x).exp())
+    f(1.0)
+    bundle = f.program._repr_mimebundle_()
+    assert "<svg" in bundle["image/svg+xml"]
+    assert bundle["text/plain"] == str(f.program)
+    monkeypatch.setattr("micrograd.viz.drawing_class", missing)
+    assert f.program._repr_mimebundle_() == {"text/plain": str(f.program)}
+
+
+def missing():
+    raise ImportError

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from types import CodeType
 from typing import Any
 
-from ..engine import Value, new, to_none
+from ..engine import Value, from_leaf, new
 
 try:
     import numpy as np
@@ -232,7 +232,7 @@ class Leaves(Value):
 
     def __init__(self, leaves: Sequence[Value]):
         self.leaves = leaves
-        self.data, self._prev, self._op, self._vjp = None, (), "", to_none
+        self.data, self._prev, self._op, self._vjp = None, (), "", from_leaf
         self.label = f"{len(leaves)} leaves"
 
     def add(self, gradients: Sequence[float]) -> None:

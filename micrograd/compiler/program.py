@@ -149,6 +149,15 @@ class Program:
             lines += [f"    {line}  {shape}" for line, shape in function.shown]
         return "\n".join(lines)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> Any:
+        """What a notebook shows: the drawing, or, where graphviz is missing, the text."""
+        from ..viz import draw_dot
+
+        try:
+            return {**draw_dot(self)._repr_mimebundle_(include, exclude), "text/plain": str(self)}
+        except ImportError:
+            return {"text/plain": str(self)}
+
 
 class Function:
     """One function of a program, in NumPy.

@@ -61,7 +61,7 @@ def trace(run: Callable[[], list[Any]], run_on_symbols: Callable[[], list[Any]],
                 raise TypeError("the function assigns .data of a Value from outside; return the new number instead")
         leaves, made = graph(Value(0.0, [*only_values(returned), *arguments]))
         for v in made[:-1]:
-            by_hand = v._vjp.__name__ in ("by_hand", "to_none")
+            by_hand = v._vjp.__name__ in ("by_hand", "from_leaf")
             if by_hand and type(v.data) is not Symbol and any(type(p.data) is Symbol for p in v._prev):
                 raise TypeError(
                     f"the operation {v._op!r} was added by hand, with numbers that are not computed from the data "
