@@ -134,7 +134,7 @@ class Program:
         for step in steps:
             operands = [part for _, part in step.operands] if step.op == "pack" else step.operands
             sources = [x.tensor.name for x in operands if isinstance(x, View | Gather)]
-            boxes.append((step.result.name, step.op, step.result.shape, sources))
+            boxes.append((step.result.name, step.op.replace("pack", "beside"), step.result.shape, sources))
         used = {name for *_, sources in boxes for name in sources}
         return [box for box in boxes if box[1] or box[0] in used]
 
