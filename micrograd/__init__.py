@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from .engine import Value
+from .vmap import vmap
 
 if TYPE_CHECKING:
     from .compiler import compile
 
 __version__ = "1.0.0"
-__all__ = ["Value", "__version__", "compile"]
+__all__ = ["Value", "__version__", "compile", "vmap"]
 
 
 def __getattr__(name: str) -> Any:

@@ -616,3 +616,16 @@ def test_a_maximum_that_is_asked_for_stays():
         return two, two.maximum(xs[2])
 
     check(f, xs)
+
+
+def test_constants_keep_all_their_digits():
+    xs = [Value(x) for x in (1.1, 2.2, 3.3, 4.4)]
+    for weights in ([1 / 3, 0.1, 2e-17, math.pi], [math.inf, 1 / 7, math.nan, -0.0], [1 / 3] * 4):
+
+        def f(weights=weights):
+            return [x * w for x, w in zip(xs, weights)]
+
+        out = micrograd.compile(f)()
+        assert all(close(v.data, x.data * w, rel=1e-15) for v, x, w in zip(out, xs, weights))
+        sum(out).backward()
+        agree(gradients(xs), weights, rel=1e-15)

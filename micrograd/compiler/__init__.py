@@ -13,14 +13,16 @@ from types import CodeType
 from typing import Any
 
 from ..engine import Value, from_leaf, new
+from ..vmap import compiling
 
 try:
     import numpy as np
 except ImportError:
     raise ImportError('compile needs NumPy: pip install "micrograd[compile]"') from None
 
+from .mapped import Mapped, Stage, samples_apart
 from .program import Program
-from .structure import assembler, strangers, take_apart
+from .structure import Results, assembler, number_of, take_apart
 from .symbol import Symbol
 from .tensorize import Tensor
 from .tracing import derivative, trace
@@ -39,9 +41,9 @@ class Compiled:
         self.function = function
         self.static = frozenset(static)
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        self.globals = sorted(loaded_globals(getattr(function, "__code__", None)))
         self.maxsize = maxsize
         self.calls: OrderedDict[Hashable, Call] = OrderedDict()
+        self.mapped: dict[Hashable, Mapped] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if hasattr(inside, "trace"):
@@ -86,7 +88,7 @@ class Compiled:
                 )
             else:
                 inputs.append(None)
-        around = self.around()
+        around = surroundings(self.function)
         key = tuple(names), tuple(structures), tuple(map(id, around))
         try:
             call = self.calls.get(key)
@@ -97,17 +99,11 @@ class Compiled:
                 f"them, and whatever is hashable; got {x!r} of type {type(x).__name__}"
             ) from None
         if call is None:
-            call = Call(self.function, arguments, len(args), names, structures, inputs, values, around)
+            call = Call(self.function, arguments, len(args), names, structures, inputs, values, around, self.mapped)
             self.calls[key] = call
             while len(self.calls) > self.maxsize:
                 self.calls.popitem(last=False)
         return call, [numbers for numbers in inputs if numbers is not None], values
-
-    def around(self) -> list[Any]:
-        """What the function refers to by name outside itself. Another object under a name is another function."""
-        outside = getattr(self.function, "__globals__", {})
-        cells = getattr(self.function, "__closure__", None) or ()
-        return [outside.get(name) for name in self.globals] + [content(cell) for cell in cells]
 
 
 class Call:
@@ -127,6 +123,7 @@ class Call:
         inputs: Sequence[Any],
         values: Sequence[Value],
         around: list[Any],
+        known: dict[Hashable, Mapped],
     ):
         self.name = function.__name__
         self.around = around  # kept alive, as long as their ids are part of the key
@@ -138,46 +135,95 @@ class Call:
         value, number = itertools.count(), itertools.count(len(values))
         assemblers = [assembler(structure, value, number) for structure in structures]
         values = [stand_in(v) for v in values]
+        self.stages: list[Stage] = []
+
+        stand_ins: dict[Value, Symbol] = {}
+        arguments = [*values]
 
         def run(args: Sequence[Any]) -> list[Any]:
-            results: list[Any] = []
-            returned: list[Value] = []
-            structure = take_apart(
-                function(*args[:positional], **dict(zip(names[positional:], args[positional:]))),
-                results,
-                returned,
+            results = Results(
+                self.name, function(*args[:positional], **dict(zip(names[positional:], args[positional:])))
             )
-            if strange := strangers(structure):
-                raise TypeError(
-                    f"{self.name} returned {strange[0]!r}: a compiled function returns Values and numbers, or lists, "
-                    f"tuples and dicts of them"
-                )
-            index = {v: i for i, v in enumerate(dict.fromkeys(returned))}
-            self.assemble = assembler(structure, iter([index[v] for v in returned]), itertools.count(len(index)))
-            return [*index, *(x for found in results for x in (found if isinstance(found, np.ndarray) else [found]))]
+            self.assemble = results.assemble
+            return results.items
 
-        inside.trace = True
-        try:
+        def plainly(called: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
+            """vmap in the first run: one sample shows which Values there are."""
+            arguments.extend(v for sample in samples_apart(samples)[2] for v in sample)
+            if (mapped := known.get(identity(called))) is not None:
+                return [mapped.results.assemble([type(x)(0.0) for x in mapped.results.items]) for _ in samples]
+            compiling.mapped = None
+            try:
+                return [called(*samples[0])] * len(samples)
+            finally:
+                compiling.mapped = plainly
+
+        def together(called: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
+            """vmap in the second: a stage of its own, if all samples are alike and made of inputs."""
+            structure, numbers, own = samples_apart(samples)
+            inputs = {symbol for tensor in tensors for symbol in tensor.symbols}
+            strange: list[Any] = [x for sample in numbers for x in sample if type(x) is Symbol and x not in inputs]
+            strange += [v for sample in own for v in sample if v not in stand_ins]
+            compiling.mapped = None
+            try:
+                if structure is None or strange:
+                    return [called(*sample) for sample in samples]
+                key = identity(called), structure
+                if (mapped := known.get(key)) is None:
+                    mapped = Mapped(called, structure, len(numbers[0]), len(own[0]), stand_ins)
+                    mapped.around = surroundings(called)
+                    if not set(mapped.leaves) & set(values):
+                        known[key] = known[identity(called)] = mapped
+            finally:
+                compiling.mapped = together
+            stage = Stage(f"batch_{len(self.stages)}", mapped, numbers, own, tensors)
+            stand_ins.update((v, v.data) for v in stage.outputs)
+            self.stages.append(stage)
+            return stage.results
+
+        def run_on_symbols(found: dict[Value, Symbol]) -> list[Any]:
+            nonlocal stand_ins
+            stand_ins, compiling.mapped = found, together
             items = [*values, *(symbol for tensor in tensors for symbol in tensor.symbols)]
-            on_symbols = [assemble(items) for assemble in assemblers]
-            written = trace(lambda: run(args), lambda: run(on_symbols), values)
+            return run([assemble(items) for assemble in assemblers])
+
+        inside.trace, compiling.mapped = True, plainly
+        try:
+            written = trace(lambda: run(args), run_on_symbols, arguments)
         finally:
-            del inside.trace
+            del inside.trace, compiling.mapped
+        outputs = {v for stage in self.stages for v in stage.outputs}
+        shared = [v for v in written.leaves if v not in outputs]
+        every = [*shared, *(v for stage in self.stages for v in stage.outputs)]
+        written = written._replace(leaves=every, symbols=[stand_ins[v] for v in every])
         argument = {v: i for i, v in enumerate(values)}
-        leaves = {v: argument.get(v, v) for v in written.leaves}
-        computed = [x for x in written.results if x not in leaves and isinstance(number_of(x), Symbol)]
+        given = {v: argument.get(v, v) for v in shared}
+        computed = [x for x in written.results if x not in given and isinstance(number_of(x), Symbol)]
 
         def derive(outputs: Sequence[int], seeds: Sequence[Any]) -> list[Any]:
             return derivative(written, [computed[i] for i in outputs], seeds)
 
-        numbers = [number_of(x) for x in computed]
-        self.program = Program(self.name, written.nodes, written.symbols, tensors, numbers, derive)
-        self.leaves: list[Any] = [leaves[written.leaves[i]] for i in self.program.order]
+        self.program = Program(
+            self.name,
+            written.nodes,
+            [stand_ins[v] for v in shared],
+            [*tensors, *(stage.tensor for stage in self.stages)],
+            [number_of(x) for x in computed],
+            derive,
+            asked=bool(outputs),
+        )
+        # Those of the program, and behind them those of each stage.
+        leaves = [shared[i] for i in self.program.order]
+        self.ends = [len(leaves)]
+        for stage in self.stages:
+            leaves += [*stage.mapped.leaves, *stage.values]
+            self.ends += [self.ends[-1] + len(stage.mapped.leaves), len(leaves)]
+        self.leaves: list[Any] = [argument.get(v, v) for v in leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
         self.outermost = not any(v._prev for v in self.leaves if isinstance(v, Value))
         # For each result: the number computed for it and its vjp, or the leaf that it is, or else itself.
         where = {id(x): i for i, x in enumerate(computed)}
-        self.results = [(where.get(id(x)), seed(where.get(id(x))), leaves.get(x), x) for x in written.results]
+        self.results = [(where.get(id(x)), seed(where.get(id(x))), given.get(x), x) for x in written.results]
 
     def __call__(self, inputs: Sequence[Any], values: Sequence[Value]) -> Any:
         leaves = self.leaves
@@ -185,13 +231,26 @@ class Call:
             leaves = leaves.copy()
             for slot, i in self.slots:
                 leaves[slot] = values[i]
-        data = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
+        every = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
+        data, *parts = np.split(every, self.ends[:-1]) if self.stages else (every,)
+        stages = [
+            StageRun(stage, [mine, stage.samples(inputs), theirs.reshape(stage.count, -1)])
+            for stage, mine, theirs in zip(self.stages, parts[::2], parts[1::2])
+        ]
+        inputs = [*inputs, *(stage.results for stage in stages)]
         numbers, kept = self.program.run(data, *inputs)
 
         def vjp(g: Cotangent) -> tuple[Any, ...]:
-            seeds = list(g.parts.values())
-            backward = self.program.backward(tuple(g.parts), seeds == [1.0])
+            outputs = sorted(g.parts)
+            seeds = [g.parts[i] for i in outputs]
+            backward = self.program.backward(tuple(outputs), seeds == [1.0])
             gradients = backward(data, *inputs, *kept, np.array(seeds, dtype=np.float64))
+            if stages:
+                gradients, asked = gradients
+                for stage in stages:
+                    size = len(stage.stage.outputs)
+                    gradients += stage.backward(asked[:size])
+                    asked = asked[size:]
             if bundle is None:
                 return tuple(gradients)
             bundle.add(gradients)
@@ -219,6 +278,28 @@ class Call:
                 out._vjp = to_call
                 items.append(out)
         return self.assemble(items)
+
+
+class StageRun:
+    """One run of a mapped function, on all samples.
+
+    Attributes:
+        results: a flat array.
+    """
+
+    def __init__(self, stage: Stage, inputs: list[Any]):
+        self.stage, self.inputs = stage, inputs
+        results, self.kept = stage.mapped.program.run(*inputs)
+        self.results = results.reshape(-1)
+
+    def backward(self, seeds: Any) -> list[float]:
+        """The gradients of the leaves that all samples share, then those of the Values of each sample."""
+        mapped = self.stage.mapped
+        backward = mapped.program.backward(tuple(mapped.outputs), False)
+        seeds = seeds.reshape(self.stage.count, len(mapped.outputs))
+        found = backward(*self.inputs, *self.kept, seeds)
+        parts = found if mapped.program.asked else (found,)
+        return [g for part in parts for g in part.reshape(-1).tolist()]
 
 
 class Leaves(Value):
@@ -255,13 +336,13 @@ class Cotangent:
     def __init__(self, parts: dict[int, Any]):
         self.parts = parts
 
-    def __add__(self, other: Any) -> "Cotangent":
-        if not isinstance(other, Cotangent):  # it is the zero that gradients start from
-            return self
-        indices = sorted(self.parts.keys() | other.parts.keys())
-        return Cotangent({i: self.parts.get(i, 0.0) + other.parts.get(i, 0.0) for i in indices})
+    def __radd__(self, zero: Any) -> "Cotangent":
+        return self  # zero is what gradients start from
 
-    __radd__ = __add__
+    def __iadd__(self, other: "Cotangent") -> "Cotangent":
+        for i, g in other.parts.items():
+            self.parts[i] = self.parts[i] + g if i in self.parts else g
+        return self
 
     def __repr__(self) -> str:
         return f"Cotangent({self.parts})"
@@ -280,6 +361,11 @@ def stand_in(v: Value) -> Value:
     return twin
 
 
+def identity(function: Any) -> Hashable:
+    """What two functions have in common that compute the same: code, and surroundings."""
+    return getattr(function, "__code__", None), tuple(map(id, surroundings(function)))
+
+
 def hashable(x: Any) -> bool:
     try:
         hash(x)
@@ -288,22 +374,27 @@ def hashable(x: Any) -> bool:
     return True
 
 
-def number_of(x: Any) -> Any:
-    return x.data if isinstance(x, Value) else x
-
-
 def parameter_name(name: str, i: int) -> str:
     """A name for the i-th argument in the program, where some names mean something already and some are not allowed."""
-    taken = re.fullmatch(r"leaves|seeds|np|float|(t|forward_|backward_|argument_)\d+", name)
+    taken = re.fullmatch(r"leaves|seeds|np|float|inf|nan|n|(t|forward_|backward_|argument_|batch_)\d+", name)
     return f"argument_{i}" if taken or keyword.iskeyword(name) or not name.isidentifier() else name
 
 
-def loaded_globals(code: CodeType | None) -> set[str]:
+@functools.cache
+def loaded_globals(code: CodeType) -> list[str]:
     """The names of globals that a function uses, its comprehensions and inner functions included."""
-    if code is None:
-        return set()
     names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
-    return names.union(*(loaded_globals(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+    return sorted(names.union(*(loaded_globals(inner) for inner in code.co_consts if isinstance(inner, CodeType))))
+
+
+def surroundings(function: Any) -> list[Any]:
+    """What a function refers to by name outside itself. Another object under a name is another function."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    if not hasattr(function, "__code__"):
+        return [function]
+    outside = [function.__globals__.get(name) for name in loaded_globals(function.__code__)]
+    return outside + [content(cell) for cell in function.__closure__ or ()] + list(function.__defaults__ or ())
 
 
 def content(cell: Any) -> Any:

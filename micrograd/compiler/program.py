@@ -1,5 +1,6 @@
 """The tensor program: NumPy code that runs, and that shows what was found."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -8,8 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from .symbol import Symbol
-from .tensorize import POSITIONS, Gather, Lowering, Operand, Step, Tensor, View
+from .tensorize import POSITIONS, Gather, Lowering, Operand, Step, Tensor, View, across, is_batched
 
+HEAD = "import numpy as np\nfrom numpy import inf, nan\n\n"
 # Each operation as NumPy writes it.
 NUMPY = {
     "+": "{} + {}",
@@ -31,12 +33,14 @@ NUMPY = {
     "minimum": "np.minimum({}, {})",
     "where_le": "np.where({} <= {}, {}, {})",
     "dot": "{} @ {}",
-    "rowwise": 'np.einsum("ij,ij->i", {}, {})',
+    "rowwise": 'np.einsum("...ij,...ij->...i", {}, {})',
     "sum": "{}.sum(axis=-1)",
     "max": "{}.max(axis=-1)",
     "min": "{}.min(axis=-1)",
+    "total": "{}.sum(axis=0)",
+    "count": "n * {}",
 }
-ROWS = ("dot", "rowwise", "sum", "max", "min")  # they need their operands in full shape
+ROWS = ("dot", "rowwise", "sum", "max", "min", "total", "across", "count")  # they need their operands in full shape
 # The same for those that can put their result into a place.
 INTO = {
     "+": "np.add({}, {}, out={})",
@@ -58,9 +62,11 @@ class Program:
         name: the function's name.
         nodes: how many Values one call makes.
         leaves: Symbols for the Values it depends on.
-        inputs: the numbers among its arguments, a tensor for each argument that has any.
+        inputs: the numbers among its arguments, a tensor for each argument that has any. Where one is batched, so are
+            the results, and the gradients of the leaves are those of all samples together.
         results: Symbols, what it returns.
-        derive: from positions in `results`, and a seed for each, to the gradients of the leaves.
+        derive: from positions in `results`, and a seed for each, to the gradients of the leaves and of what is asked.
+        asked: whether the gradients of some inputs are asked for, too.
 
     Attributes:
         order: positions in `leaves`, in the order in which the program wants them.
@@ -75,8 +81,10 @@ class Program:
         inputs: Sequence[Tensor],
         results: Sequence[Symbol],
         derive: Callable[[Sequence[int], Sequence[Any]], list[Any]],
+        asked: bool = False,
     ):
-        self.name, self.nodes, self.derive = name, nodes, derive
+        self.name, self.nodes, self.derive, self.asked = name, nodes, derive, asked
+        self.batched = any(tensor.batched for tensor in inputs)
         parameters = Tensor("leaves")
         self.inputs = [parameters, *inputs]
         self.lowering = Lowering(self.inputs, leaves)
@@ -85,11 +93,12 @@ class Program:
         parameters.shape = (len(leaves),)
         index = {symbol: i for i, symbol in enumerate(leaves)}
         self.order = [index[symbol] for symbol in parameters.symbols]
-        self.forward = Function("forward", self.inputs, self.lowering, results, keeps=True)
+        totals, rows = (None, results) if self.batched else (results, None)
+        self.forward = Function("forward", self.inputs, self.lowering, totals, rows, keeps=True)
         self.run = self.forward.load()
-        self.backwards: dict[Any, tuple[Function, Callable[..., list[float]]]] = {}
+        self.backwards: dict[Any, tuple[Function, Callable[..., Any]]] = {}
 
-    def backward(self, outputs: tuple[int, ...], unit: bool) -> Callable[..., list[float]]:
+    def backward(self, outputs: tuple[int, ...], unit: bool) -> Callable[..., Any]:
         """The way back from some of the results; made when first asked for.
 
         Args:
@@ -97,17 +106,18 @@ class Program:
             unit: that it is one of them and its gradient is 1.
 
         Returns:
-            A function of the leaves, the inputs, what the way forward kept, and the gradients of the outputs.
+            A function of the leaves, the inputs, what the way forward kept, and the gradients of the outputs. It
+            returns the gradients of the leaves, and, where they are asked for, those of inputs, as an array.
         """
         if (outputs, unit) not in self.backwards:
-            seeds = Tensor("seeds", (len(outputs),), [Symbol("input") for _ in outputs])
+            seeds = Tensor("seeds", (len(outputs),), [Symbol("input") for _ in outputs], self.batched)
             lowering = self.lowering.fork()
             lowering.register(seeds, seeds.symbols)
             gradients = self.derive(outputs, [1.0] if unit else seeds.symbols)
-            gradients = [gradients[i] for i in self.order]
             lowering.lower(gradients, late=False)
             inputs = [*self.inputs, *self.forward.kept, seeds]
-            function = Function("backward", inputs, lowering, gradients, keeps=False)
+            rows = gradients[len(self.order) :] if self.asked else None
+            function = Function("backward", inputs, lowering, [gradients[i] for i in self.order], rows, keeps=False)
             self.backwards[outputs, unit] = function, function.load()
         return self.backwards[outputs, unit][1]
 
@@ -123,7 +133,7 @@ class Program:
     @property
     def source(self) -> str:
         """The NumPy code that runs, whole."""
-        return "import numpy as np\n\n" + "\n\n\n".join(function.source for function in self.functions) + "\n"
+        return HEAD + "\n\n\n".join(function.source for function in self.functions) + "\n"
 
     def boxes(self) -> list[tuple[str, str, tuple[int, ...], list[str]]]:
         """Its graph, for pictures: of each tensor the name, the operation, the shape, and what it is computed from."""
@@ -166,25 +176,60 @@ class Function:
         name: its name.
         inputs: its parameters.
         lowering: has the steps, and knows where the numbers are.
-        targets: what it returns, a list of floats.
+        totals: numbers that it returns as a list of floats; under a batch as an array, added up over the samples.
+        rows: numbers that it returns as an array; under a batch with a row for each sample.
         keeps: whether it returns all intermediate results too, for the way back.
     """
 
-    def __init__(self, name: str, inputs: Sequence[Tensor], lowering: Lowering, targets: Sequence[Any], keeps: bool):
+    def __init__(
+        self,
+        name: str,
+        inputs: Sequence[Tensor],
+        lowering: Lowering,
+        totals: Sequence[Any] | None,
+        rows: Sequence[Any] | None,
+        keeps: bool,
+    ):
         self.name = name
         self.inputs = list(inputs)
+        self.batch = next((tensor.name for tensor in inputs if tensor.batched), "")
         self.constants: dict[str, Any] = {}
-        self.code: list[str] = []
+        self.code: list[str] = [f"n = len({self.batch})"] if self.batch else []
         self.shown: list[tuple[str, tuple[int, ...]]] = []
         self.allocated: set[Tensor] = set()
-        returned = self.returned(lowering, np.array([lowering.code(x) for x in targets], dtype=np.int64))
-        self.steps = lowering.steps
-        house(self.steps)
+        self.used: set[Tensor] = set()
+        results = []
+        if totals is not None:
+            codes = np.array([lowering.code(x) for x in totals], dtype=np.int64)
+            if self.batch:
+                results.append(self.array(lowering.operand(lowering.total(codes), exact=True)))
+            else:
+                results.append(self.listed(lowering, codes))
+        if rows is not None:
+            codes = np.array([lowering.code(x) for x in rows], dtype=np.int64)
+            operand = lowering.operand(codes, exact=True)
+            results.append(self.array(operand))
+            if self.batch and not is_batched(operand):
+                results[-1] = f"np.broadcast_to({results[-1]}, (n, {len(codes)}))"
+        self.steps = lowering.steps if keeps else self.needed(lowering.steps)
+        self.kept = [step.result for step in self.steps] if keeps else []
+        if keeps:
+            results.append(f"({''.join(tensor.name + ', ' for tensor in self.kept)})")
+        if not self.batch:
+            house(self.steps)
         for step in self.steps:
             self.write(step)
-        self.kept = [step.result for step in self.steps] if keeps else []
-        kept = f", ({''.join(tensor.name + ', ' for tensor in self.kept)})" if keeps else ""
-        self.code.append(f"return {returned}{kept}")
+        self.code.append(f"return {', '.join(results)}")
+
+    def needed(self, steps: Sequence[Step]) -> list[Step]:
+        """Those steps that the results depend on."""
+        kept = []
+        for step in reversed(steps):
+            if step.result in self.used:
+                kept.append(step)
+                parts = [part for _, part in step.operands] if step.op == "pack" else step.operands
+                self.used |= {part.tensor for part in parts if isinstance(part, View | Gather)}
+        return kept[::-1]
 
     @property
     def operations(self) -> int:
@@ -192,7 +237,7 @@ class Function:
 
     @property
     def source(self) -> str:
-        with np.printoptions(threshold=sys.maxsize):
+        with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
             constants = [f"{name} = np.{constant!r}" for name, constant in self.constants.items()]
         head = f"def {self.name}({', '.join(tensor.name for tensor in self.inputs)}):"
         return "\n".join([*constants, '@np.errstate(all="ignore")', head, *("    " + line for line in self.code)])
@@ -200,10 +245,13 @@ class Function:
     def load(self) -> Callable[..., Any]:
         """The function, ready to run."""
         namespace: dict[str, Any] = {}
-        exec(compile(f"import numpy as np\n\n{self.source}", f"<{self.name}>", "exec"), namespace)
+        exec(compile(HEAD + self.source, f"<{self.name}>", "exec"), namespace)
         return cast(Callable[..., Any], namespace[self.name])
 
-    def returned(self, lowering: Lowering, codes: Any) -> str:
+    def array(self, x: Operand) -> str:
+        return self.text(x, exact=True)
+
+    def listed(self, lowering: Lowering, codes: Any) -> str:
         """The list of floats to return: a piece for each tensor that they come from."""
         tensors = np.where(codes < 0, -1, codes // POSITIONS)
         cuts = [0, *(np.flatnonzero(np.diff(tensors)) + 1), len(codes)] if len(codes) else []
@@ -212,7 +260,7 @@ class Function:
             if stop - start == 1:
                 pieces.append(f"float({self.text(lowering.operand(codes[start]))})")
             else:
-                pieces.append(f"*{self.text(lowering.operand(codes[start:stop], exact=True), exact=True)}.tolist()")
+                pieces.append(f"*{self.array(lowering.operand(codes[start:stop], exact=True))}.tolist()")
         alone = len(pieces) == 1 and pieces[0].startswith("*")
         return pieces[0][1:] if alone else f"[{', '.join(pieces)}]"
 
@@ -224,11 +272,16 @@ class Function:
             self.shown.append((f"{name} = beside({', '.join(parts)})", shape))
             for i, (place, _) in enumerate(step.operands):
                 if i not in step.housed:
-                    self.code.append(f"{name}{slices(place)} = {parts[i]}")
+                    self.code.append(f"{name}{slices(place, step.result.batched)} = {parts[i]}")
             return
         operands = [self.text(x, exact=step.op in ROWS) for x in step.operands]
-        template = " + ".join(["{}"] * len(operands)) if step.op == "+" else NUMPY[step.op]
-        formula = template.format(*operands)
+        if step.op == "dot":
+            formula = dot_text(step, operands[0], operands[1])
+        elif step.op == "across":
+            formula = across_text(step, operands[0], operands[1])
+        else:
+            template = " + ".join(["{}"] * len(operands)) if step.op == "+" else NUMPY[step.op]
+            formula = template.format(*operands)
         self.shown.append((f"{name} = {formula.replace('np.', '')}", shape))
         if step.out is None:
             self.code.append(f"{name} = {formula}")
@@ -242,7 +295,7 @@ class Function:
     def allocate(self, pack: Tensor) -> None:
         if pack not in self.allocated:
             self.allocated.add(pack)
-            self.code.append(f"{pack.name} = np.empty({pack.shape})")
+            self.code.append(f"{pack.name} = np.empty({shape_text(pack.shape, pack.batched)})")
 
     def constant(self, value: Any) -> str:
         name = f"{self.name}_{len(self.constants)}"
@@ -255,9 +308,33 @@ class Function:
             return repr(x) if np.isfinite(x) else f'float("{x}")'
         if isinstance(x, np.ndarray):
             return self.constant(x)
+        self.used.add(x.tensor)
         if isinstance(x, View) and (text := grid_text(x, exact)):
             return text
-        return f"{flat(x.tensor)}[{self.constant(x.index if isinstance(x, Gather) else x.dense())}]"
+        index = self.constant(x.index if isinstance(x, Gather) else x.dense())
+        return f"{flat(x.tensor)}[{':, ' if x.tensor.batched else ''}{index}]"
+
+
+def dot_text(step: Step, left: str, right: str) -> str:
+    """A matrix product; a vector that is there for each sample needs care, as it looks like a matrix."""
+    (x, y), batched = step.operands, [is_batched(x) for x in step.operands]
+    vectors = [len(x.shape) == 1 for x in (x, y)]
+    if all(batched) and any(vectors):
+        return across_text(step, left, right, each=True)
+    if batched[1] and vectors[1]:
+        return f"{right} @ {left}" if vectors[0] else f"{right} @ {left}.T"
+    return f"{left} @ {right}"
+
+
+def across_text(step: Step, left: str, right: str, each: bool = False) -> str:
+    """A sum of products over all samples, or, as `each`, for each of them."""
+    axes = step.axes or across(step)[2]
+    if each:
+        return f'np.einsum("{axes.replace("->", "->n")}", {left}, {right})'
+    rows, columns, result = re.split(",|->", axes.replace("n", ""))
+    if len(result) == 2 and {rows + columns, columns + rows} & {result}:
+        return f"{left}.T @ {right}" if rows + columns == result else f"{right}.T @ {left}"
+    return f'np.einsum("{axes}", {left}, {right}, optimize=True)'
 
 
 def house(steps: Sequence[Step]) -> None:
@@ -275,55 +352,68 @@ def house(steps: Sequence[Step]) -> None:
 
 
 def flat(tensor: Tensor) -> str:
-    return tensor.name if len(tensor.shape) == 1 else f"{tensor.name}.reshape(-1)"
+    """A tensor as a row."""
+    if len(tensor.shape) == 1:
+        return tensor.name
+    return f"{tensor.name}.reshape({f'n, {tensor.size}' if tensor.batched else -1})"
 
 
-def slices(place: Sequence[Any]) -> str:
+def shape_text(shape: Sequence[int], batched: bool) -> str:
+    return f"({', '.join(['n', *map(str, shape)])},)" if batched else str(tuple(shape))
+
+
+def slices(place: Sequence[Any], batched: bool = False) -> str:
     """An index of whole numbers and slices in brackets; nothing where it takes all."""
     parts = [str(s) if isinstance(s, int) else ":" if s == slice(None) else f"{s.start or ''}:{s.stop}" for s in place]
     while parts and parts[-1] == ":":
         parts.pop()
-    return f"[{', '.join(parts)}]" if parts else ""
+    return f"[{', '.join([':'] * batched + parts)}]" if parts else ""
 
 
 def grid_text(x: View, exact: bool) -> str:
     """A view in Python: its tensor seen as a grid, a box cut out of it, and the axes turned. "" where it is no box."""
-    name, shape, size = x.tensor.name, x.tensor.shape, x.tensor.size
+    name, shape, size, batched = x.tensor.name, x.tensor.shape, x.tensor.size, x.tensor.batched
     axes = [d for d in range(len(x.shape)) if x.strides[d] and x.shape[d] > 1]  # the others are left to broadcasting
     down = sorted(axes, key=lambda d: -x.strides[d])
     steps, counts = [x.strides[d] for d in down], [x.shape[d] for d in down]
     if any(step < 0 for step in steps) or any(a % b for a, b in pairwise(steps)):
         return ""
     if not axes:
-        out = name + slices([int(i) for i in np.unravel_index(x.offset, shape)] if shape else [])
-        return f"np.broadcast_to({out}, {x.shape})" if exact and x.shape else out
-    for start, length in ((0, size), (x.offset, counts[0] * steps[0])):
-        if length % steps[0] or start + length > size:
-            continue
-        grid = [length // steps[0], *(a // b for a, b in zip(steps, [*steps[1:], 1]))]
-        rest, box = x.offset - start, []
-        for step, n in zip(steps, counts):
-            box.append(slice(rest // step, rest // step + n))
-            rest %= step
-        if all(s.stop <= n for s, n in zip(box, grid)):
-            break
+        out = name + slices([int(i) for i in np.unravel_index(x.offset, shape)] if shape else [], batched)
     else:
-        return ""
-    cut: list[Any] = [slice(None) if (s.start, s.stop) == (0, n) else s for s, n in zip(box, grid)]
-    cut += [int(rest)] if grid[-1] > 1 else []
-    grid = grid if grid[-1] > 1 else grid[:-1]
-    out = name if length == size else f"{flat(x.tensor)}{slices([slice(start, start + length)])}"
-    if tuple(grid) != (shape if length == size else (length,)):
-        out += f".reshape({', '.join(map(str, grid))})"
-    out += slices(cut)
-    turn = [down.index(d) for d in axes]
-    if turn != sorted(turn):
-        out += ".T" if turn == sorted(turn, reverse=True) else f".transpose({', '.join(map(str, turn))})"
+        for start, length in ((0, size), (x.offset, counts[0] * steps[0])):
+            if length % steps[0] or start + length > size:
+                continue
+            grid = [length // steps[0], *(a // b for a, b in zip(steps, [*steps[1:], 1]))]
+            rest, box = x.offset - start, []
+            for step, n in zip(steps, counts):
+                box.append(slice(rest // step, rest // step + n))
+                rest %= step
+            if all(s.stop <= n for s, n in zip(box, grid)):
+                break
+        else:
+            return ""
+        cut: list[Any] = [slice(None) if (s.start, s.stop) == (0, n) else s for s, n in zip(box, grid)]
+        cut += [int(rest)] if grid[-1] > 1 else []
+        grid = grid if grid[-1] > 1 else grid[:-1]
+        out = name if length == size else f"{flat(x.tensor)}{slices([slice(start, start + length)], batched)}"
+        if tuple(grid) != (shape if length == size else (length,)):
+            out += f".reshape({', '.join(['n'] * batched + [str(count) for count in grid])})"
+        out += slices(cut, batched)
+        turn = [down.index(d) for d in axes]
+        if turn != sorted(turn):
+            if turn == sorted(turn, reverse=True) and not batched:
+                out += ".T"
+            else:
+                turned = [0] * batched + [axis + batched for axis in turn]
+                out += f".transpose({', '.join(map(str, turned))})"
     # Axes of length one, where the view has such between its others, or must have its full shape.
-    first = 0 if exact else min(axes, default=len(x.shape))
+    first = 0 if exact or batched else min(axes, default=len(x.shape))
     marks = [":" if d in axes else "None" for d in range(first, len(x.shape))]
-    if "None" in marks:
-        out = f"{out}[{', '.join(marks)}]"
+    if "None" in marks and (axes or batched):
+        out = f"{out}[{', '.join([':'] * batched + marks)}]"
     if exact and any(x.shape[d] > 1 for d in range(len(x.shape)) if d not in axes):
+        out = f"np.broadcast_to({out}, {shape_text(x.shape, batched)})"
+    elif exact and not axes and not batched and x.shape:
         out = f"np.broadcast_to({out}, {x.shape})"
     return out

@@ -1,5 +1,6 @@
 """Take arguments and results apart into numbers and Values, and put them together again."""
 
+import itertools
 from collections.abc import Callable, Hashable, Iterator
 from numbers import Real
 from operator import itemgetter
@@ -104,3 +105,41 @@ def strangers(structure: Any) -> list[Any]:
     if kind == "static":
         return [rest[1]]
     return [x for child in rest[-1] for x in strangers(child)] if kind in ("list", "dict", "array") else []
+
+
+class Results:
+    """What a function returned, taken apart.
+
+    Args:
+        name: the function's.
+        returned: what it returned.
+
+    Attributes:
+        items: the Values, each once, then the numbers.
+        assemble: puts such a list together again.
+
+    Raises:
+        TypeError: there is something else than Values and numbers.
+    """
+
+    def __init__(self, name: str, returned: Any):
+        numbers: list[Any] = []
+        values: list[Value] = []
+        structure = take_apart(returned, numbers, values)
+        if strange := strangers(structure):
+            raise TypeError(
+                f"{name} returned {strange[0]!r}: a compiled function returns Values and numbers, or lists, tuples and "
+                f"dicts of them"
+            )
+        index = {v: i for i, v in enumerate(dict.fromkeys(values))}
+        self.items: list[Any] = [*index, *listed(numbers)]
+        self.assemble = assembler(structure, iter([index[v] for v in values]), itertools.count(len(index)))
+
+
+def listed(numbers: list[Any]) -> list[Any]:
+    """The numbers that `take_apart` collected, one by one."""
+    return [x for part in numbers for x in (part.tolist() if isinstance(part, np.ndarray) else [part])]
+
+
+def number_of(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else x

@@ -8,7 +8,7 @@ their arguments lie already, so that most arguments are views of earlier results
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -25,11 +25,15 @@ POSITIONS = 1 << 40
 
 @dataclass(eq=False)
 class Tensor:
-    """The result of a step, or an input. Positions count in C order, whatever the memory looks like."""
+    """The result of a step, or an input. Positions count in C order, whatever the memory looks like.
+
+    A tensor that is `batched` is there for each sample of a batch: it has an axis in front that `shape` does not tell.
+    """
 
     name: str
     shape: tuple[int, ...] = ()
     symbols: list[Symbol] = field(default_factory=list)
+    batched: bool = False
 
     @property
     def size(self) -> int:
@@ -66,6 +70,10 @@ class Gather:
     tensor: Tensor
     index: np.ndarray
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.index.shape
+
 
 Operand = Any  # a View, a Gather, or numbers known beforehand: a float or an array
 
@@ -75,8 +83,10 @@ class Step:
     """One tensor operation.
 
     Attributes:
-        op: the operation of `symbol.py`, elementwise; or "dot", "rowwise", "sum", "pack".
+        op: the operation of `symbol.py`, elementwise; or "dot", "rowwise", "sum", "max", "min", "pack"; or, over the
+            samples of a batch, "total", "count" (n times the same), "across" (a sum of products).
         operands: for "pack": pairs of a place in the result, as slices, and what goes there.
+        axes: for "across": the axes of the operands and of the result, as einsum writes them.
         out: for a result that is computed right into its place in a pack: the pack, and the place; `program.py` says.
         housed: for "pack": which of its operands are computed right into it.
     """
@@ -84,6 +94,7 @@ class Step:
     op: str
     operands: list[Any]
     result: Tensor
+    axes: str = ""
     out: tuple[Tensor, tuple[slice, ...]] | None = None
     housed: set[int] = field(default_factory=set)
 
@@ -103,6 +114,7 @@ class Lowering:
         self.constants: dict[str, int] = {}
         self.packs: dict[Any, Operand] = {}
         self.steps: list[Step] = []
+        self.totals: dict[Tensor, int] = {}
         for tensor in inputs:
             self.register(tensor, tensor.symbols)
 
@@ -119,9 +131,11 @@ class Lowering:
         for i, symbol in enumerate(symbols):
             self.place[symbol] = self.at(i)
 
-    def emit(self, op: str, operands: list[Any], shape: tuple[int, ...]) -> Tensor:
-        tensor = Tensor(f"t{len(self.tensors)}", shape)
-        self.steps.append(Step(op, operands, tensor))
+    def emit(self, op: str, operands: list[Any], shape: tuple[int, ...], axes: str = "") -> Tensor:
+        parts = [part for _, part in operands] if op == "pack" else operands
+        batched = op not in ("total", "count", "across") and any(map(is_batched, parts))
+        tensor = Tensor(f"t{len(self.tensors)}", shape, batched=batched)
+        self.steps.append(Step(op, operands, tensor, axes))
         self.tensors.append(tensor)
         return tensor
 
@@ -433,6 +447,73 @@ class Lowering:
                     return self.packs[key]
         flat = np.unique(codes)  # no order to be seen: line up what is needed, then pick
         return Gather(self.pack(flat).tensor, np.searchsorted(flat, codes))
+
+    # ---- sums over the samples of a batch ----
+
+    def total(self, codes: Any) -> Any:
+        """Where the numbers of `codes` are, each added up over the samples."""
+        out = np.empty_like(codes)
+        tensors = np.where(codes < 0, -1, codes // POSITIONS)
+        for index in np.unique(tensors):
+            mine = tensors == index
+            if index >= 0 and self.tensors[index].batched:
+                out[mine] = self.total_of(self.tensors[index]) * POSITIONS + codes[mine] % POSITIONS
+            else:
+                self.emit("count", [self.operand(codes[mine], exact=True)], (int(mine.sum()),))
+                out[mine] = self.at(0) + np.arange(mine.sum())
+        return out
+
+    def total_of(self, tensor: Tensor) -> int:
+        """The sum of a tensor over the samples, as an index in `tensors`. A product need not be computed for each
+        sample first: its sum is a matrix product, in which the samples are what is added up over."""
+        if tensor not in self.totals:
+            step = next((step for step in self.steps if step.result is tensor), None)
+            batched = [is_batched(x) for x in step.operands] if step and step.op in ("*", "dot") else []
+            if step and step.op == "pack":
+                self.emit("pack", [(place, self.total_view(part)) for place, part in step.operands], tensor.shape)
+            elif step and sum(batched) == 1:
+                operands = [self.total_view(x) if b else x for x, b in zip(step.operands, batched)]
+                self.emit(step.op, operands, tensor.shape)
+            elif step and sum(batched) == 2:
+                self.emit("across", *across(step))
+            else:
+                self.emit("total", [view(tensor, np.arange(tensor.size).reshape(tensor.shape))], tensor.shape)
+            self.totals[tensor] = len(self.tensors) - 1
+        return self.totals[tensor]
+
+    def total_view(self, x: Operand) -> Operand:
+        if not is_batched(x):
+            shape = np.shape(x) if isinstance(x, np.ndarray | float) else x.shape
+            tensor = self.emit("count", [x], shape)
+            return view(tensor, np.arange(tensor.size).reshape(shape))
+        return replace(x, tensor=self.tensors[self.total_of(x.tensor)])
+
+
+def is_batched(x: Operand) -> bool:
+    return isinstance(x, View | Gather) and x.tensor.batched
+
+
+def across(step: Step) -> tuple[list[Any], tuple[int, ...], str]:
+    """The sum over the samples of a product or a dot: its operands, shape and axes; n is that of the samples."""
+    left, right = step.operands
+    rank = len(step.result.shape)
+    if step.op == "dot":
+        rows, columns = ("", "k", "ik", "mik")[len(left.shape)], ("", "k", "kj", "mkj")[len(right.shape)]
+        result = "".join(axis for axis in "mij" if axis in rows + columns)
+    else:
+        names = "abcdefgh"[:rank]
+        (left, rows), (right, columns) = narrow(left, names), narrow(right, names)
+        result = names
+    return [left, right], step.result.shape, f"n{rows},n{columns}->{result}"
+
+
+def narrow(x: Operand, names: str) -> tuple[Operand, str]:
+    """A view without the axes along which nothing changes, and the names of the others."""
+    if not isinstance(x, View):
+        return x, names
+    axes = [d for d in range(len(x.shape)) if x.strides[d] or x.shape[d] == 1]
+    shape, strides = tuple(x.shape[d] for d in axes), tuple(x.strides[d] for d in axes)
+    return View(x.tensor, shape, x.offset, strides), "".join(names[d] for d in axes)
 
 
 def folded(args: Any) -> tuple[int, ...]:

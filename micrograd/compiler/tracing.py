@@ -40,33 +40,45 @@ def standing_in(values: Sequence[Value], symbols: Sequence[Symbol]) -> Iterator[
 
 
 @undisturbed()
-def trace(run: Callable[[], list[Any]], run_on_symbols: Callable[[], list[Any]], arguments: Sequence[Value]) -> Trace:
+def trace(
+    run: Callable[[], list[Any]],
+    run_on_symbols: Callable[[dict[Value, Symbol]], list[Any]],
+    arguments: list[Value],
+) -> Trace:
     """Write down a function.
 
     Args:
-        run: calls it with its arguments as they are, and returns the Values and numbers it returned.
-        run_on_symbols: calls it with Symbols for the numbers among the arguments.
+        run: calls it with its arguments as they are, and returns the Values and numbers it returned. It may append to
+            `arguments`.
+        run_on_symbols: calls it with Symbols for the numbers among the arguments. It is given the Symbols that stand in
+            Values, and may add leaves to them.
         arguments: the Values among the arguments.
 
     Raises:
         TypeError: the function looks at a number, or has an operation added by hand that does.
     """
-    leaves, results = graph(Value(0.0, [*only_values(run()), *arguments]))
+    returned = run()
+    leaves, results = graph(Value(0.0, [*only_values(returned), *arguments]))
     known = leaves + results[:-1]
     stand_ins = {v: Symbol("input") for v in known}
     with standing_in(known, list(stand_ins.values())):
-        returned = run_on_symbols()
+        written = write_down(run_on_symbols(stand_ins), arguments, stand_ins)
         for v, symbol in stand_ins.items():
             if v.data is not symbol:
                 raise TypeError("the function assigns .data of a Value from outside; return the new number instead")
-        leaves, made = graph(Value(0.0, [*only_values(returned), *arguments]))
-        for v in made[:-1]:
-            by_hand = v._vjp.__name__ in ("by_hand", "from_leaf")
-            if by_hand and type(v.data) is not Symbol and any(type(p.data) is Symbol for p in v._prev):
-                raise TypeError(
-                    f"the operation {v._op!r} was added by hand, with numbers that are not computed from the data "
-                    f"of its parents by +, -, *, / and the functions of Value; these cannot be traced"
-                )
+    return written
+
+
+def write_down(returned: list[Any], arguments: Sequence[Value], stand_ins: dict[Value, Symbol]) -> Trace:
+    """What a run on Symbols has left."""
+    leaves, made = graph(Value(0.0, [*only_values(returned), *arguments]))
+    for v in made[:-1]:
+        by_hand = v._vjp.__name__ in ("by_hand", "from_leaf")
+        if by_hand and type(v.data) is not Symbol and any(type(p.data) is Symbol for p in v._prev):
+            raise TypeError(
+                f"the operation {v._op!r} was added by hand, with numbers that are not computed from the data "
+                f"of its parents by +, -, *, / and the functions of Value; these cannot be traced"
+            )
     leaves = [v for v in leaves if v in stand_ins]
     return Trace(leaves, [stand_ins[v] for v in leaves], returned, len(made) - 1)
 

@@ -1,0 +1,41 @@
+"""Call a function on every sample of a batch."""
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+# While a thread compiles a function, `mapped` is what takes the place of the loop over the samples.
+compiling = threading.local()
+
+
+def vmap(function: Callable[..., Any]) -> Callable[..., list[Any]]:
+    """Make a function of one sample a function of a batch: `vmap(f)(xs, ys)` is `[f(x, y) for x, y in zip(xs, ys)]`.
+
+    In a compiled function, or as `compile(vmap(f))`, that holds for the results, but `f` is traced only once, for one
+    sample, and what was found runs on all samples together, however many there are.
+
+    Args:
+        function: takes one item of each batch. It may use Values from outside, which all samples share.
+
+    Raises:
+        ValueError: in a call, the batches are of unequal length.
+        TypeError: in a call, there is no batch, or one that is no sequence.
+    """
+
+    @functools.wraps(function)
+    def mapped(*batches: Iterable[Any]) -> list[Any]:
+        if not batches:
+            raise TypeError("a function under vmap takes at least one batch, got none")
+        lists = [list(batch) for batch in batches]
+        lengths = list(map(len, lists))
+        if len(set(lengths)) > 1:
+            raise ValueError(f"batches must be of equal length, got {' and '.join(map(str, lengths))}")
+        return run(function, list(zip(*lists)))
+
+    return mapped
+
+
+def run(function: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
+    mapped = getattr(compiling, "mapped", None)
+    return mapped(function, samples) if mapped and samples else [function(*sample) for sample in samples]
