@@ -34,6 +34,7 @@ setup(
     python_requires=">=3.11",
     extras_require={
         "compile": compile_,
+        "torch": [*compile_, "torch"],
         "viz": viz,
         "demo": demo,
         "test": test,

@@ -19,13 +19,14 @@ Number: TypeAlias = Any  # a float, or any other kind of number
 
 
 def number(x: object) -> Number:
-    """Return `x` as a float, or unchanged where it is another kind of number.
+    """Return `x` as a float, or unchanged where it is another kind of number (which may want to know: `detach`).
 
     Raises:
         TypeError: `x` is no number: a string, None, a list, an array, a complex number.
     """
-    if type(x) is float or hasattr(type(x), "where_le"):
-        return x
+    kind = type(x)
+    if kind is float or hasattr(kind, "where_le"):
+        return x.detach() if hasattr(kind, "detach") else x  # type: ignore[attr-defined]
     plain: Any = x.item() if getattr(x, "ndim", None) == 0 else x  # type: ignore[attr-defined]
     if isinstance(plain, Real):
         return float(plain)

@@ -10,7 +10,8 @@ import micrograd
 PACKAGE = Path(micrograd.__file__).parent
 
 MAY_IMPORT = {
-    "__init__": {"engine", "compiler"},
+    "__init__": {"engine", "compiler", "vmap"},
+    "vmap": set(),
     "scalar": set(),
     "engine": {"scalar"},
     "module": {"engine"},
@@ -19,7 +20,21 @@ MAY_IMPORT = {
     "optim": {"scalar"},
     "viz": {"engine", "scalar"},
     "__main__": {"engine", "nn"},
-    "compiler.__init__": {"engine", "program", "structure", "symbol", "tensorize", "tracing"},
+    "compiler.__init__": {
+        "engine",
+        "vmap",
+        "around",
+        "export",
+        "mapped",
+        "program",
+        "structure",
+        "symbol",
+        "tensorize",
+        "tracing",
+    },
+    "compiler.around": set(),
+    "compiler.export": {"engine", "module", "around", "program", "tensorize"},
+    "compiler.mapped": {"engine", "program", "structure", "symbol", "tensorize", "tracing"},
     "compiler.structure": {"engine", "symbol"},
     "compiler.symbol": set(),
     "compiler.tracing": {"engine", "symbol"},
@@ -28,6 +43,8 @@ MAY_IMPORT = {
 }
 THIRD_PARTY = {
     "compiler.__init__": {"numpy"},
+    "compiler.export": {"numpy", "torch"},
+    "compiler.mapped": {"numpy"},
     "compiler.structure": {"numpy"},
     "compiler.tensorize": {"numpy"},
     "compiler.program": {"numpy"},
@@ -63,6 +80,6 @@ def test_who_imports_whom():
 
 
 def test_the_public_names():
-    assert micrograd.__all__ == ["Value", "__version__", "compile"]
+    assert micrograd.__all__ == ["Value", "__version__", "compile", "vmap"]
     assert all(hasattr(micrograd, name) for name in micrograd.__all__)
     assert (PACKAGE / "py.typed").exists()

@@ -1,6 +1,5 @@
 """Run a function of scalars as a tensor program."""
 
-import dis
 import functools
 import inspect
 import itertools
@@ -9,7 +8,6 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from types import CodeType
 from typing import Any
 
 from ..engine import Value, from_leaf, new
@@ -20,6 +18,7 @@ try:
 except ImportError:
     raise ImportError('compile needs NumPy: pip install "micrograd[compile]"') from None
 
+from .around import identity, surroundings
 from .mapped import Mapped, Stage, samples_apart
 from .program import Program
 from .structure import Results, assembler, number_of, take_apart
@@ -65,6 +64,31 @@ class Compiled:
         """The program that a call with these arguments runs."""
         return self.call_for(args, kwargs)[0].program
 
+    def to_torch(self, *args: Any, **kwargs: Any) -> Any:
+        """A `torch.nn.Module` that computes the same, in torch's operations and with torch's gradients.
+
+        Its parameters are the Values that the function uses: under the names that the Modules around it give them,
+        others as one, `leaves`. It takes tensors in place of the arguments, lists of Values and numbers come back as
+        tensors, and `source` is its code. A function that is all `vmap` takes any number of samples; others take
+        arguments of the shapes given here. The gradient of a maximum of more than two equal numbers is shared evenly.
+
+        Args:
+            args, kwargs: examples of the arguments, which tell their structure.
+
+        Raises:
+            TypeError: an argument is neither numbers nor Values in rectangular lists.
+            ImportError: PyTorch is missing.
+        """
+        from .export import Exported
+
+        return Exported(self.call_for(args, kwargs)[0], self.function)
+
+    def from_torch(self, exported: Any) -> None:
+        """Bring the parameters of what `to_torch` made, trained meanwhile, back into the Values."""
+        from .export import from_torch
+
+        from_torch(exported)
+
     def call_for(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple["Call", list[Any], list[Value]]:
         """How calls of this structure are done, the numbers of the arguments, and the Values among them."""
         names = [
@@ -88,7 +112,7 @@ class Compiled:
                 )
             else:
                 inputs.append(None)
-        around = surroundings(self.function)
+        around = list(surroundings(self.function).values())
         key = tuple(names), tuple(structures), tuple(map(id, around))
         try:
             call = self.calls.get(key)
@@ -125,7 +149,8 @@ class Call:
         around: list[Any],
         known: dict[Hashable, Mapped],
     ):
-        self.name = function.__name__
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.structures = structures
         self.around = around  # kept alive, as long as their ids are part of the key
         tensors = [
             Tensor(parameter_name(name, i), (len(numbers),), [Symbol("input") for _ in numbers])
@@ -138,42 +163,47 @@ class Call:
         self.stages: list[Stage] = []
 
         stand_ins: dict[Value, Symbol] = {}
-        arguments = [*values]
+        mentioned: list[Value] = []
 
         def run(args: Sequence[Any]) -> list[Any]:
             results = Results(
                 self.name, function(*args[:positional], **dict(zip(names[positional:], args[positional:])))
             )
-            self.assemble = results.assemble
+            self.returned = results
             return results.items
 
         def plainly(called: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
             """vmap in the first run: one sample shows which Values there are."""
-            arguments.extend(v for sample in samples_apart(samples)[2] for v in sample)
+            mentioned.extend(v for sample in samples_apart(samples)[2] for v in sample)
             if (mapped := known.get(identity(called))) is not None:
                 return [mapped.results.assemble([type(x)(0.0) for x in mapped.results.items]) for _ in samples]
             compiling.mapped = None
             try:
-                return [called(*samples[0])] * len(samples)
+                first = called(*samples[0])
             finally:
                 compiling.mapped = plainly
+            mentioned.extend(x for x in Results(self.name, first).items if isinstance(x, Value))
+            return [first] * len(samples)
 
         def together(called: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
             """vmap in the second: a stage of its own, if all samples are alike and made of inputs."""
             structure, numbers, own = samples_apart(samples)
             inputs = {symbol for tensor in tensors for symbol in tensor.symbols}
+            results = {v for stage in self.stages for v in stage.outputs}
             strange: list[Any] = [x for sample in numbers for x in sample if type(x) is Symbol and x not in inputs]
-            strange += [v for sample in own for v in sample if v not in stand_ins]
+            strange += [v for sample in own for v in sample if v not in stand_ins or v in results]
             compiling.mapped = None
             try:
-                if structure is None or strange:
-                    return [called(*sample) for sample in samples]
                 key = identity(called), structure
-                if (mapped := known.get(key)) is None:
+                mapped = known.get(key)
+                if mapped is None and structure is not None and not strange:
                     mapped = Mapped(called, structure, len(numbers[0]), len(own[0]), stand_ins)
-                    mapped.around = surroundings(called)
-                    if not set(mapped.leaves) & set(values):
+                    mapped.around = list(surroundings(called).values())
+                    strange = [v for v in mapped.leaves if v in results] + [x for x in mapped.given if x not in inputs]
+                    if not mapped.given and not strange and not set(mapped.leaves) & set(values):
                         known[key] = known[identity(called)] = mapped
+                if structure is None or strange or mapped is None:
+                    return [called(*sample) for sample in samples]
             finally:
                 compiling.mapped = together
             stage = Stage(f"batch_{len(self.stages)}", mapped, numbers, own, tensors)
@@ -189,7 +219,7 @@ class Call:
 
         inside.trace, compiling.mapped = True, plainly
         try:
-            written = trace(lambda: run(args), run_on_symbols, arguments)
+            written = trace(lambda: run(args), run_on_symbols, values, mentioned)
         finally:
             del inside.trace, compiling.mapped
         outputs = {v for stage in self.stages for v in stage.outputs}
@@ -223,6 +253,7 @@ class Call:
         self.outermost = not any(v._prev for v in self.leaves if isinstance(v, Value))
         # For each result: the number computed for it and its vjp, or the leaf that it is, or else itself.
         where = {id(x): i for i, x in enumerate(computed)}
+        self.symbols = [stand_ins[x] if x in given else number_of(x) for x in written.results]
         self.results = [(where.get(id(x)), seed(where.get(id(x))), given.get(x), x) for x in written.results]
 
     def __call__(self, inputs: Sequence[Any], values: Sequence[Value]) -> Any:
@@ -234,7 +265,7 @@ class Call:
         every = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
         data, *parts = np.split(every, self.ends[:-1]) if self.stages else (every,)
         stages = [
-            StageRun(stage, [mine, stage.samples(inputs), theirs.reshape(stage.count, -1)])
+            StageRun(stage, stage.inputs(inputs, mine, theirs))
             for stage, mine, theirs in zip(self.stages, parts[::2], parts[1::2])
         ]
         inputs = [*inputs, *(stage.results for stage in stages)]
@@ -277,7 +308,7 @@ class Call:
                 out._op = ""
                 out._vjp = to_call
                 items.append(out)
-        return self.assemble(items)
+        return self.returned.assemble(items)
 
 
 class StageRun:
@@ -361,11 +392,6 @@ def stand_in(v: Value) -> Value:
     return twin
 
 
-def identity(function: Any) -> Hashable:
-    """What two functions have in common that compute the same: code, and surroundings."""
-    return getattr(function, "__code__", None), tuple(map(id, surroundings(function)))
-
-
 def hashable(x: Any) -> bool:
     try:
         hash(x)
@@ -378,30 +404,6 @@ def parameter_name(name: str, i: int) -> str:
     """A name for the i-th argument in the program, where some names mean something already and some are not allowed."""
     taken = re.fullmatch(r"leaves|seeds|np|float|inf|nan|n|(t|forward_|backward_|argument_|batch_)\d+", name)
     return f"argument_{i}" if taken or keyword.iskeyword(name) or not name.isidentifier() else name
-
-
-@functools.cache
-def loaded_globals(code: CodeType) -> list[str]:
-    """The names of globals that a function uses, its comprehensions and inner functions included."""
-    names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
-    return sorted(names.union(*(loaded_globals(inner) for inner in code.co_consts if isinstance(inner, CodeType))))
-
-
-def surroundings(function: Any) -> list[Any]:
-    """What a function refers to by name outside itself. Another object under a name is another function."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    if not hasattr(function, "__code__"):
-        return [function]
-    outside = [function.__globals__.get(name) for name in loaded_globals(function.__code__)]
-    return outside + [content(cell) for cell in function.__closure__ or ()] + list(function.__defaults__ or ())
-
-
-def content(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # nothing in it yet
-        return None
 
 
 def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str] = (), maxsize: int = 64) -> Any:

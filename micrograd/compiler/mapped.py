@@ -27,7 +27,9 @@ class Mapped:
     Attributes:
         leaves: the Values that all samples share, in the order of the program.
         results: what it returns for one sample.
-        outputs: which of these numbers belong to Values.
+        symbols: the numbers of these.
+        outputs: which of them belong to Values.
+        given: Symbols from outside that all samples share: numbers among the arguments of a compiled function.
         around: what must live as long as this does, since it is known by their ids.
     """
 
@@ -57,15 +59,29 @@ class Mapped:
         def derive(outputs: Sequence[int], seeds: Sequence[Any]) -> list[Any]:
             return derivative(written, [items[i] for i in outputs], seeds)
 
+        symbols = [stand_ins[v] for v in shared]
+        self.symbols = [number_of(x) for x in items]
+        self.given = free(self.symbols, {*inputs, *written.symbols})
         tensors = [
             Tensor("sample", (numbers,), inputs, batched=True),
             Tensor("values", (values,), [v.data for v in arguments], batched=True),
+            Tensor("given", (len(self.given),), self.given),
         ]
-        symbols = [stand_ins[v] for v in shared]
-        self.program = Program(
-            name, written.nodes, symbols, tensors, [number_of(x) for x in items], derive, bool(values)
-        )
+        self.program = Program(name, written.nodes, symbols, tensors, self.symbols, derive, bool(values))
         self.leaves = [shared[i] for i in self.program.order]
+
+
+def free(results: Sequence[Any], bound: set[Symbol]) -> list[Symbol]:
+    """The inputs that Symbols are made of, other than `bound`."""
+    found, stack, seen = [], [*results], set(bound)
+    while stack:
+        x = stack.pop()
+        if type(x) is Symbol and x not in seen:
+            seen.add(x)
+            stack += x.args
+            if x.op == "input":
+                found.append(x)
+    return found
 
 
 class Stage:
@@ -101,12 +117,25 @@ class Stage:
         self.known, position = np.array(known, dtype=float), itertools.count(len(symbols))
         index = [place[x] if type(x) is Symbol else next(position) for sample in numbers for x in sample]
         starts = np.cumsum([0, *(tensor.size for tensor in inputs), len(known)])
+        self.given = [(int(np.searchsorted(starts, place[x], "right")) - 1, place[x]) for x in mapped.given]
+        self.given = [(source, i - int(starts[source])) for source, i in self.given]
         self.blocks = list(blocks(np.array(index, dtype=np.int64).reshape(self.count, -1), starts))
         items = [list(map(unknown, mapped.results.items)) for _ in range(self.count)]
         self.results = [mapped.results.assemble(row) for row in items]
         self.outputs = [x for row in items for x in row if isinstance(x, Value)]
         found = [number_of(x) for row in items for x in row]
         self.tensor = Tensor(name, (len(found),), found)
+
+    def inputs(self, inputs: Sequence[Any], data: Any, values: Any) -> list[Any]:
+        """Those of the mapped program.
+
+        Args:
+            inputs: those of the compiled function.
+            data: that of the leaves that all samples share.
+            values: that of the Values of all samples, one after the other.
+        """
+        given = np.array([inputs[source][i] for source, i in self.given])
+        return [data, self.samples(inputs), values.reshape(self.count, -1), given]
 
     def samples(self, inputs: Sequence[Any]) -> Any:
         """The numbers of all samples, a row for each."""

@@ -28,6 +28,7 @@ NUMPY = {
     "sin": "np.sin({})",
     "cos": "np.cos({})",
     "tanh": "np.tanh({})",
+    "detach": "{}",
     "sigmoid": "1.0 / (1.0 + np.exp(-{}))",
     "maximum": "np.maximum({}, {})",
     "minimum": "np.minimum({}, {})",
@@ -181,6 +182,9 @@ class Function:
         keeps: whether it returns all intermediate results too, for the way back.
     """
 
+    templates = NUMPY
+    inplace = True  # whether results may be computed right where a pack wants them
+
     def __init__(
         self,
         name: str,
@@ -194,11 +198,11 @@ class Function:
         self.inputs = list(inputs)
         self.batch = next((tensor.name for tensor in inputs if tensor.batched), "")
         self.constants: dict[str, Any] = {}
-        self.code: list[str] = [f"n = len({self.batch})"] if self.batch else []
+        self.code: list[str] = [f"n = {self.batch}.shape[0]"] if self.batch else []
         self.shown: list[tuple[str, tuple[int, ...]]] = []
         self.allocated: set[Tensor] = set()
         self.used: set[Tensor] = set()
-        results = []
+        results: list[str] = []
         if totals is not None:
             codes = np.array([lowering.code(x) for x in totals], dtype=np.int64)
             if self.batch:
@@ -215,7 +219,7 @@ class Function:
         self.kept = [step.result for step in self.steps] if keeps else []
         if keeps:
             results.append(f"({''.join(tensor.name + ', ' for tensor in self.kept)})")
-        if not self.batch:
+        if self.inplace and not self.batch:
             house(self.steps)
         for step in self.steps:
             self.write(step)
@@ -233,12 +237,15 @@ class Function:
 
     @property
     def operations(self) -> int:
-        return sum(step.op != "pack" for step in self.steps)  # to lay numbers side by side computes nothing
+        return sum(step.op not in ("pack", "detach") for step in self.steps)  # these compute nothing
 
     @property
     def source(self) -> str:
         with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-            constants = [f"{name} = np.{constant!r}" for name, constant in self.constants.items()]
+            constants = [
+                f"{name} = np.{constant!r}" if constant.size else f"{name} = np.empty({constant.shape})"
+                for name, constant in self.constants.items()
+            ]
         head = f"def {self.name}({', '.join(tensor.name for tensor in self.inputs)}):"
         return "\n".join([*constants, '@np.errstate(all="ignore")', head, *("    " + line for line in self.code)])
 
@@ -271,19 +278,19 @@ class Function:
             parts = [self.text(part) for _, part in step.operands]
             self.shown.append((f"{name} = beside({', '.join(parts)})", shape))
             for i, (place, _) in enumerate(step.operands):
-                if i not in step.housed:
+                if i not in step.housed or not self.inplace:
                     self.code.append(f"{name}{slices(place, step.result.batched)} = {parts[i]}")
             return
-        operands = [self.text(x, exact=step.op in ROWS) for x in step.operands]
+        operands = [self.text(x, exact=step.op in ROWS) for x in self.operands(step)]
         if step.op == "dot":
             formula = dot_text(step, operands[0], operands[1])
         elif step.op == "across":
             formula = across_text(step, operands[0], operands[1])
         else:
-            template = " + ".join(["{}"] * len(operands)) if step.op == "+" else NUMPY[step.op]
+            template = " + ".join(["{}"] * len(operands)) if step.op == "+" else self.templates[step.op]
             formula = template.format(*operands)
         self.shown.append((f"{name} = {formula.replace('np.', '')}", shape))
-        if step.out is None:
+        if step.out is None or not self.inplace:
             self.code.append(f"{name} = {formula}")
         else:
             pack, place = step.out
@@ -291,6 +298,9 @@ class Function:
             shaped = "" if len(pack.shape) == len(shape) else f".reshape({shape})"
             self.code.append(f"{name} = {pack.name}{slices(place)}{shaped}")
             self.code.append(INTO[step.op].format(*operands, name))
+
+    def operands(self, step: Step) -> list[Operand]:
+        return step.operands
 
     def allocate(self, pack: Tensor) -> None:
         if pack not in self.allocated:
@@ -402,7 +412,7 @@ def grid_text(x: View, exact: bool) -> str:
         out += slices(cut, batched)
         turn = [down.index(d) for d in axes]
         if turn != sorted(turn):
-            if turn == sorted(turn, reverse=True) and not batched:
+            if len(turn) == 2 and not batched:
                 out += ".T"
             else:
                 turned = [0] * batched + [axis + batched for axis in turn]

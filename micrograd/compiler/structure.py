@@ -117,6 +117,8 @@ class Results:
     Attributes:
         items: the Values, each once, then the numbers.
         assemble: puts such a list together again.
+        structure: that of the whole.
+        index: which of the items the Values are, in the order in which they occur.
 
     Raises:
         TypeError: there is something else than Values and numbers.
@@ -125,15 +127,16 @@ class Results:
     def __init__(self, name: str, returned: Any):
         numbers: list[Any] = []
         values: list[Value] = []
-        structure = take_apart(returned, numbers, values)
-        if strange := strangers(structure):
+        self.structure = take_apart(returned, numbers, values)
+        if strange := strangers(self.structure):
             raise TypeError(
                 f"{name} returned {strange[0]!r}: a compiled function returns Values and numbers, or lists, tuples and "
                 f"dicts of them"
             )
-        index = {v: i for i, v in enumerate(dict.fromkeys(values))}
-        self.items: list[Any] = [*index, *listed(numbers)]
-        self.assemble = assembler(structure, iter([index[v] for v in values]), itertools.count(len(index)))
+        places = {v: i for i, v in enumerate(dict.fromkeys(values))}
+        self.items: list[Any] = [*places, *listed(numbers)]
+        self.index = [places[v] for v in values]
+        self.assemble = assembler(self.structure, iter(self.index), itertools.count(len(places)))
 
 
 def listed(numbers: list[Any]) -> list[Any]:

@@ -98,7 +98,8 @@ class Symbol:
     """What is done to numbers that are not known yet.
 
     Attributes:
-        op: "+", "-", "*", "/", "**", "neg", the name of a function of `scalar.py`; or "input", a number to come.
+        op: "+", "-", "*", "/", "**", "neg", "detach", the name of a function of `scalar.py`; or "input", a number to
+            come.
         args: what it is done to, Symbols and floats.
     """
 
@@ -117,6 +118,10 @@ class Symbol:
     __mul__, __rmul__ = operator("*")
     __truediv__, __rtruediv__ = operator("/")
     __pow__, __rpow__ = operator("**")
+
+    def detach(self) -> "Symbol":
+        """A number that a leaf is made of: whatever it was computed from, no gradient goes there."""
+        return self if self.op == "input" else Symbol("detach", self)
 
     def __neg__(self) -> "Symbol":
         if self.op == "where_le" and all(type(x) is float for x in self.args[2:]):

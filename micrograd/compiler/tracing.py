@@ -43,22 +43,23 @@ def standing_in(values: Sequence[Value], symbols: Sequence[Symbol]) -> Iterator[
 def trace(
     run: Callable[[], list[Any]],
     run_on_symbols: Callable[[dict[Value, Symbol]], list[Any]],
-    arguments: list[Value],
+    arguments: Sequence[Value],
+    mentioned: Sequence[Value],
 ) -> Trace:
     """Write down a function.
 
     Args:
-        run: calls it with its arguments as they are, and returns the Values and numbers it returned. It may append to
-            `arguments`.
+        run: calls it with its arguments as they are, and returns the Values and numbers it returned.
         run_on_symbols: calls it with Symbols for the numbers among the arguments. It is given the Symbols that stand in
             Values, and may add leaves to them.
         arguments: the Values among the arguments.
+        mentioned: other Values that it may use; `run` may add to them.
 
     Raises:
         TypeError: the function looks at a number, or has an operation added by hand that does.
     """
     returned = run()
-    leaves, results = graph(Value(0.0, [*only_values(returned), *arguments]))
+    leaves, results = graph(Value(0.0, [*only_values(returned), *arguments, *mentioned]))
     known = leaves + results[:-1]
     stand_ins = {v: Symbol("input") for v in known}
     with standing_in(known, list(stand_ins.values())):

@@ -1,0 +1,40 @@
+"""What a function refers to by name outside itself."""
+
+import dis
+import functools
+from collections.abc import Callable, Hashable
+from types import CodeType
+from typing import Any
+
+
+def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
+    """By name: the globals, the variables of functions around it, and the defaults. Another object under a name makes
+    another function of it. What is no function, such as a model, is all there is, without a name."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code: CodeType | None = getattr(function, "__code__", None)
+    if code is None:
+        return {"": getattr(function, "__self__", function)}
+    outside = getattr(function, "__globals__", {})
+    found = {name: outside.get(name) for name in loaded_globals(code)}
+    found |= {name: content(cell) for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or ())}
+    return found | {f"default {i}": x for i, x in enumerate(getattr(function, "__defaults__", None) or ())}
+
+
+def identity(function: Callable[..., Any]) -> Hashable:
+    """What two functions have in common that compute the same: code, and surroundings."""
+    return getattr(function, "__code__", None), tuple(map(id, surroundings(function).values()))
+
+
+@functools.cache
+def loaded_globals(code: CodeType) -> list[str]:
+    """The names of globals that a function uses, its comprehensions and inner functions included."""
+    names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    return sorted(names.union(*(loaded_globals(inner) for inner in code.co_consts if isinstance(inner, CodeType))))
+
+
+def content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing in it yet
+        return None

@@ -1,0 +1,264 @@
+"""to_torch: the same function as a torch.nn.Module, on one process and on two."""
+
+import functools
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from gpt import GPT
+from hypothesis import given, settings
+from programs import close, programs
+
+import micrograd
+import micrograd.functional as F
+from micrograd import Value, vmap
+from micrograd.nn import MLP
+
+
+@pytest.fixture
+def model():
+    random.seed(3)
+    model = MLP(4, [5, 3], nonlin="tanh")
+    for p in model.parameters():
+        p.data += random.uniform(-0.2, 0.2)
+    return model
+
+
+X = np.random.default_rng(0).normal(size=(6, 4))
+Y = np.array([0, 2, 1, 1, 0, 2])
+
+
+def loss_of(model):
+    @micrograd.compile
+    def loss(X, y):
+        losses = vmap(lambda x, target: F.cross_entropy(model(x), target))(X, y)
+        return sum(losses) / len(losses) + 1e-3 * sum(p * p for p in model.parameters()), losses
+
+    return loss
+
+
+def agree(compiled, *args, rel=1e-9):
+    """Results and gradients, ours against those of the exported module. Returns that."""
+    exported = compiled.to_torch(*args)
+    leaves = exported._values
+    for v in leaves:
+        v.grad = 0.0
+    ours = compiled(*args)
+    tensors = [torch.tensor(np.array(x, dtype=float)) for x in args]
+    theirs = exported(*tensors)
+    first = ours[0] if isinstance(ours, tuple) else ours
+    first.backward()
+    (theirs[0] if isinstance(theirs, tuple) else theirs).backward()
+    want = (theirs[0] if isinstance(theirs, tuple) else theirs).item()
+    assert close(first.data, want, rel, 1e-12)
+    gradients = [0.0 if p.grad is None else p.grad for p in exported.parameters()]
+    flat = [x for g in gradients for x in g.reshape(-1).tolist()]
+    for v, want in zip(leaves, flat, strict=True):
+        assert close(v.grad, want, rel, 1e-12), f"{v.grad} is not {want}"
+    return exported
+
+
+def test_a_loss_under_vmap(model):
+    exported = agree(loss_of(model), X, Y)
+    names = ["model.0.weight", "model.0.bias", "model.2.weight", "model.2.bias"]
+    assert list(exported.state_dict()) == names
+    assert exported.get_parameter("model.0.weight").tolist() == model.state_dict()["0.weight"]
+    total, losses = exported(torch.tensor(X), torch.tensor(Y))
+    assert total.shape == ()
+    assert losses.shape == (6,)
+    assert "torch.tanh(" in exported.source
+    assert "np." not in exported.source
+
+
+def test_a_model_under_vmap_takes_any_number_of_samples(model):
+    exported = micrograd.compile(vmap(model)).to_torch(X)
+    assert list(exported.state_dict()) == list(model.state_dict())
+    for count in 1, 6, 50:
+        samples = np.random.default_rng(1).normal(size=(count, 4))
+        want = [[v.data for v in row] for row in vmap(model)(samples)]
+        assert np.allclose(exported(torch.tensor(samples)).detach().numpy(), want, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"expected a tensor of shape \(6, 4\), got \(2, 3\)"):
+        exported(torch.zeros(2, 3))
+
+
+def test_without_vmap(model):
+    @micrograd.compile
+    def loss(X, y):
+        scores = [model(x)[0] for x in X]
+        return sum((1 - yi * s).relu() for yi, s in zip(y, scores)) + scores[0].maximum(0.1) + scores[1].abs()
+
+    exported = agree(loss, X.tolist(), [1, -1, 1, -1, 1, -1])
+    with pytest.raises(ValueError, match=r"got \(5, 4\); only compile\(vmap\(f\)\) alone"):
+        exported(torch.zeros(5, 4), torch.zeros(5))
+    with pytest.raises(TypeError, match="takes 2 tensors, got 1"):
+        exported(torch.zeros(6, 4))
+
+
+def test_values_of_no_module_are_one_parameter():
+    a, b = Value(2.0), [Value(3.0), Value(4.0)]
+    holder = {"a": a}
+    exported = agree(micrograd.compile(lambda x: holder["a"] * x * b[0] + b[1].exp() + holder["a"] ** 1.5), 0.5)
+    assert {name: list(p.shape) for name, p in exported.named_parameters()} == {"b": [2], "holder.a": []}
+    values = [Value(1.0), Value(2.0)]
+    hidden = iter([values, values])
+    make = functools.partial(lambda: values)
+    exported = agree(micrograd.compile(lambda x, get=make: get()[0] * x + get()[1]), 0.5)
+    assert [name for name, _ in exported.named_parameters()] == ["leaves"]
+    del hidden
+
+
+def test_values_as_arguments_are_tensors_too():
+    w = Value(3.0)
+    compiled = micrograd.compile(lambda row, c: [v * w * c for v in row])
+    exported = compiled.to_torch([Value(1.0), Value(2.0)], 2.0)
+    row = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    out = exported(row, 2.0)
+    assert out.tolist() == [6.0, 12.0]
+    out.sum().backward()
+    assert row.grad.tolist() == [6.0, 6.0]
+    assert exported.get_parameter("w").grad.item() == 6.0
+
+
+def test_numbers_without_a_way_back():
+    """What a Value is made of anew has no gradient in torch either."""
+    a = Value(0.7)
+    agree(micrograd.compile(lambda: (a * a).exp() * Value((a * 3).data)))
+    logits = [Value(x) for x in (0.3, -0.2, 0.3)]
+    agree(micrograd.compile(lambda: F.cross_entropy(logits, 1) * logits[0]))
+
+
+@settings(max_examples=40)
+@given(programs(max_lines=12))
+def test_random_programs(program):
+    leaves = [Value(x) for x in program.leaves]
+    agree(micrograd.compile(lambda: program(leaves)))
+
+
+def test_gpt():
+    model = GPT(dims=8, heads=2, vocabulary=6, block=4)
+    rows = [[v.data for v in model.wte[t]] for t in (0, 3, 1)]
+    loss = micrograd.compile(lambda rows, targets: model.loss(rows, targets))
+    agree(loss, rows, np.eye(6)[[3, 1, 0]], rel=1e-8)
+
+
+def test_trained_parameters_come_back(model):
+    loss = loss_of(model)
+    exported = loss.to_torch(X, Y)
+    optimizer = torch.optim.SGD(exported.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        exported(torch.tensor(X), torch.tensor(Y))[0].backward()
+        optimizer.step()
+    loss.from_torch(exported)
+    assert loss(X, Y)[0].data == pytest.approx(exported(torch.tensor(X), torch.tensor(Y))[0].item(), rel=1e-12)
+    assert model.state_dict()["0.weight"] == exported.get_parameter("model.0.weight").tolist()
+
+
+def test_it_moves_and_saves(model, tmp_path):
+    exported = micrograd.compile(vmap(model)).to_torch(X)
+    torch.save(exported.state_dict(), tmp_path / "state.pt")
+    want = exported(torch.tensor(X)).detach()
+    for p in exported.parameters():
+        p.data += 1.0
+    exported.load_state_dict(torch.load(tmp_path / "state.pt"))
+    assert torch.equal(exported(torch.tensor(X)), want)
+    single = exported.to(torch.float32)(torch.tensor(X))
+    assert single.dtype == torch.float32
+    assert torch.allclose(single, want.float(), atol=1e-5)
+    assert exported.to("meta")(torch.zeros(6, 4, device="meta")).shape == (6, 3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_on_a_gpu(model):
+    exported = micrograd.compile(vmap(model)).to_torch(X)
+    want = exported(torch.tensor(X)).detach()
+    assert torch.allclose(exported.to("cuda")(torch.tensor(X)).cpu(), want)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_under_torch_compile_and_torch_export(model):
+    exported = micrograd.compile(vmap(model)).to_torch(X)
+    want = exported(torch.tensor(X))
+    compiled = torch.compile(exported, backend="aot_eager")
+    assert torch.allclose(compiled(torch.tensor(X)), want)
+    compiled(torch.tensor(X)).sum().backward()
+    assert exported.get_parameter("0.weight").grad is not None
+    count = torch.export.Dim("count")
+    program = torch.export.export(exported, (torch.tensor(X),), dynamic_shapes=(({0: count},),))
+    assert torch.allclose(program.module()(torch.tensor(X[:4])), want[:4])
+
+
+@pytest.mark.parametrize("argument", [[[1.0], [1.0, 2.0]], {"x": 1.0}, [Value(1.0), 2.0]], ids=str)
+def test_arguments_that_are_no_tensors(argument):
+    a = Value(1.0)
+    with pytest.raises(TypeError, match="rectangular lists of numbers, or of Values"):
+        micrograd.compile(lambda x: a * 2).to_torch(argument)
+
+
+def test_without_torch():
+    code = """
+import sys
+sys.modules["torch"] = None
+import micrograd
+try:
+    micrograd.compile(lambda x: micrograd.Value(1) * x).to_torch(1.0)
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "micrograd[torch]"' in done.stdout
+
+
+WORKER = """
+import sys
+import numpy as np
+import torch
+from test_torch import digits
+
+rank, address = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=2)
+model, images, labels = digits()
+half = slice(rank * 32, rank * 32 + 32)
+net = torch.nn.parallel.DistributedDataParallel(model.to_torch(images))
+torch.nn.functional.cross_entropy(net(torch.tensor(images[half])), torch.tensor(labels[half])).backward()
+if rank == 0:
+    print(*(x for p in net.parameters() for x in p.grad.reshape(-1).tolist()))
+torch.distributed.destroy_process_group()
+"""
+
+
+def digits():
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    random.seed(0)
+    model = MLP(64, [16, 10])
+    for p in model.parameters():
+        p.data *= 0.1
+    return micrograd.compile(vmap(model)), images[:64] / 16, labels[:64]
+
+
+def test_two_processes_each_with_half_of_the_batch(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(script), str(rank), str(tmp_path / "meeting")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": ":".join(sys.path), "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(2)
+    ]
+    outputs = [worker.communicate(timeout=300) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], outputs
+    got = [float(x) for x in outputs[0][0].split()]
+    model, images, labels = digits()
+    alone = model.to_torch(images)
+    torch.nn.functional.cross_entropy(alone(torch.tensor(images)), torch.tensor(labels)).backward()
+    want = [x for p in alone.parameters() for x in p.grad.reshape(-1).tolist()]
+    assert got == pytest.approx(want, rel=1e-9, abs=1e-12)

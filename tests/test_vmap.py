@@ -1,0 +1,273 @@
+"""vmap: the same as a loop over the samples, eager and compiled, and traced once."""
+
+import functools
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from programs import close, programs
+from sklearn.datasets import load_digits
+
+import micrograd
+import micrograd.functional as F
+from micrograd import Value, vmap
+from micrograd.nn import MLP
+from micrograd.optim import Adam
+
+
+def check(function, leaves, *args, rel=1e-9):
+    """A function of Values, as it stands and compiled: results, and the gradients of their sum with odd weights."""
+    found = []
+    for f in function, micrograd.compile(function):
+        for v in leaves:
+            v.grad = 0.0
+        out = flat(f(*args))
+        weighted = sum((i + 0.5) * v for i, v in enumerate(out) if isinstance(v, Value))
+        if isinstance(weighted, Value):
+            weighted.backward()
+        found.append([x.data if isinstance(x, Value) else x for x in out] + [v.grad for v in leaves])
+    assert len(found[0]) == len(found[1])
+    for got, want in zip(found[1], found[0]):
+        assert close(got, want, rel, 1e-12), f"{got} is not {want}"
+
+
+def flat(x):
+    if isinstance(x, dict):
+        x = list(x.values())
+    return [v for item in x for v in flat(item)] if isinstance(x, list | tuple) else [x]
+
+
+@pytest.fixture
+def model():
+    random.seed(3)
+    model = MLP(3, [4, 2], nonlin="tanh")
+    for p in model.parameters():
+        p.data += random.uniform(-0.2, 0.2)
+    return model
+
+
+X = [[0.1, -0.4, 1.2], [0.7, 0.3, -0.9], [-1.1, 0.2, 0.5], [0.0, 0.6, -0.2], [0.4, 0.4, 0.4]]
+
+
+def test_eager():
+    a = Value(2)
+    assert [v.data for v in vmap(lambda x, y: a * x + y)([1, 2, 3], np.array([10, 20, 30]))] == [12, 24, 36]
+    assert vmap(lambda x: a * x)([]) == []
+
+
+@pytest.mark.parametrize("function", [vmap(lambda x, y: x * y), micrograd.compile(vmap(lambda x, y: x * y))])
+def test_unequal_lengths(function):
+    with pytest.raises(ValueError, match="equal length, got 3 and 2"):
+        function([1.0, 2.0, 3.0], [1.0, 2.0])
+
+
+def test_what_is_no_batch():
+    with pytest.raises(TypeError, match="at least one batch"):
+        vmap(lambda: 1)()
+    with pytest.raises(TypeError, match="not iterable"):
+        vmap(lambda x: x)(1.0)
+
+
+def test_a_model(model):
+    check(vmap(model), model.parameters(), X)
+    check(vmap(model), model.parameters(), np.array(X))
+
+
+def test_results_are_used_like_any_list(model):
+    targets = [0, 1, 1, 0, 1]
+
+    def loss(X, targets):
+        losses = vmap(lambda x, t: F.cross_entropy(model(x), t))(X, targets)
+        halves = [loss / 2 for loss in losses]
+        worst = functools.reduce(Value.maximum, losses)
+        penalty = 0.1 * sum(p * p for p in model.parameters())
+        return sum(losses) / len(losses) + penalty, worst * losses[0], halves[1:3], {"first": losses[0]}
+
+    check(loss, model.parameters(), X, targets)
+
+
+def test_several_of_them(model):
+    def f(X, Y):
+        scores = vmap(model)(X)
+        squares = vmap(lambda y: (y[0] - y[1]) ** 2 + model.layers[0].neurons[0].b)(Y)
+        return [s[0] * q for s, q in zip(scores, squares)], sum(squares)
+
+    check(f, model.parameters(), X, [[1.0, 2.0]] * len(X))
+
+
+def test_what_is_computed_first(model):
+    """Samples that are made of results run one by one, and nothing else changes."""
+    check(lambda X, c: vmap(model)([[c * v for v in x] for x in X]), model.parameters(), X, 0.5)
+    check(lambda X: vmap(lambda y: y[0] * y[1])(vmap(model)(X)), model.parameters(), X)
+
+
+def test_values_in_the_samples(model):
+    rows = [[Value(v) for v in x] for x in X]
+    leaves = [*model.parameters(), *flat(rows)]
+    check(lambda rows, k: [k * v[0] for v in vmap(model)(rows)], leaves, rows, 2.0)
+    table = {"a": [Value(1), Value(2), Value(3)], "b": [Value(0.5), Value(-1), Value(0)]}  # from outside, and twice
+    check(lambda: vmap(model)([table["a"], table["b"], table["a"]]), [*model.parameters(), *flat(table)])
+    history = [[v * 2 for v in x] for x in rows]
+    check(vmap(model), leaves, history)
+
+
+def test_a_value_among_the_arguments_that_all_share(model):
+    w = Value(0.3)
+    check(lambda w, X: vmap(lambda x: w * model(x)[0])(X), [*model.parameters(), w], w, X)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a, x: [a, x[0] * 2, 1.0, a * x[1]],
+        lambda a, x: {"sum": sum(x) * a, "pair": (x[0], a * 2)},
+        lambda a, x: a * a,
+        lambda a, x: 7.0,
+        lambda a, x: sum(vmap(lambda xi: xi * a)(x)),
+        lambda a, x: F.softmax([a * xi for xi in x]),
+        lambda a, x: sum(a.exp() * xi for xi in x) / (a + x[0]).sqrt(),
+    ],
+)
+def test_what_a_function_of_a_sample_may_return(function):
+    a = Value(1.5)
+    check(vmap(lambda x: function(a, x)), [a], X)
+
+
+def test_samples_that_differ_in_structure():
+    a = Value(1.5)
+    check(vmap(lambda x: sum(a * v for v in x)), [a], [[1.0], [1.0, 2.0], [3.0]])
+
+
+def test_known_numbers_and_one_argument_for_all(model):
+    targets = [1, 0, 1, 1, 0]
+    check(lambda X: vmap(lambda x, t: F.cross_entropy(model(x), t))(X, targets), model.parameters(), X)
+    check(lambda X, c: vmap(lambda x: model(x)[0] * c)(X), model.parameters(), X, 2.0)
+
+
+def test_what_is_computed_outside_and_shared(model):
+    def number(X, c):
+        d = c * 3
+        return vmap(lambda x: model(x)[0] * d)(X)
+
+    def value(X, w):
+        h = w.exp()
+        return vmap(lambda x: model(x)[0] * h)(X)
+
+    def result(X, w):
+        h = vmap(model)(X)[0][0] * w
+        return vmap(lambda x: model(x)[0] * h)(X)
+
+    check(number, model.parameters(), X, 2.0)
+    for f in value, result:
+        w = Value(0.2)
+        check(f, [*model.parameters(), w], X, w)
+
+
+def test_a_result_that_is_not_used(model):
+    compiled = micrograd.compile(lambda X: [first for first, _ in vmap(model)(X)])
+    check(lambda X: [first for first, _ in vmap(model)(X)], model.parameters(), X)
+    compiled(X)
+    for p in model.parameters():
+        p.data *= 2
+    assert [v.data for v in compiled(X)] == pytest.approx([row[0].data for row in vmap(model)(X)])
+
+
+@given(programs(max_lines=15), st.integers(1, 4), st.data())
+def test_random_programs(program, samples, data):
+    """Some leaves are shared by all samples, the others are numbers of each."""
+    shared = [Value(x) for x in program.leaves]
+    count = data.draw(st.integers(0, len(shared)))
+    sixteenths = st.integers(-48, 48).map(lambda n: n / 16)
+    batch = data.draw(
+        st.lists(st.lists(sixteenths, min_size=count + 1, max_size=count + 1), min_size=samples, max_size=samples)
+    )
+    check(vmap(lambda x: program([*map(Value, x[:count]), *shared[count:]]) * x[count]), shared, batch)
+
+
+def test_it_is_traced_once(model):
+    calls = []
+
+    def one(x):
+        calls.append(1)
+        return model(x)[0]
+
+    @micrograd.compile
+    def loss(X):
+        losses = vmap(one)(X)
+        return sum(losses) / len(losses)
+
+    loss(X * 20).backward()
+    assert len(calls) == 2  # plainly, and with symbols
+    nodes = next(iter(loss.mapped.values())).program.nodes
+    loss(X).backward()
+    loss(X * 7).backward()
+    assert len(calls) == 2
+    assert nodes < 100  # those of one sample
+
+
+def test_products_with_parameters_are_matrix_products(model):
+    compiled = micrograd.compile(vmap(model))
+    sum(compiled(X)[0]).backward()
+    forward, backward = next(iter(compiled.mapped.values())).program.functions
+    assert [step.op for step in forward.steps].count("dot") == 2
+    assert [step.op for step in backward.steps].count("across") >= 2  # the gradients of both weight matrices
+    assert "@" in backward.source
+
+
+def test_a_new_model_is_traced_anew(model):
+    def f(X):
+        return vmap(lambda x: model(x)[0])(X)
+
+    compiled = micrograd.compile(f)
+    first = [v.data for v in compiled(X)]
+    model = MLP(3, [4, 2])
+    again = [v.data for v in compiled(X)]
+    assert again == pytest.approx([v.data for v in f(X)])
+    assert again != first
+
+
+def test_an_error_in_a_sample_leaves_nothing_behind(model):
+    def bad(x):
+        return model(x)[0] if x[0] > 0 else model(x)[1]
+
+    compiled = micrograd.compile(vmap(bad))
+    with pytest.raises(TypeError, match="looks at a number"):
+        compiled(X)
+    check(vmap(model), model.parameters(), X)
+    with pytest.raises(TypeError, match="returned 'text'"):
+        micrograd.compile(vmap(lambda x: "text"))(X)
+
+
+def test_digits():
+    """At least 95% of the digits that the model has never seen."""
+    images, labels = load_digits(return_X_y=True)
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(images))
+    images, labels = images[order] / 16, labels[order]
+    test, train = slice(0, len(images) // 5), np.arange(len(images) // 5, len(images))
+    random.seed(0)
+    model = MLP(64, [32, 10])
+    for p in model.parameters():
+        p.data *= 0.2
+
+    @micrograd.compile
+    def loss(X, y):
+        losses = vmap(lambda x, target: F.cross_entropy(model(x), target))(X, y)
+        return sum(losses) / len(losses)
+
+    optimizer = Adam(model.parameters(), lr=0.005)
+    for _ in range(20):
+        rng.shuffle(train)
+        for batch in np.split(train, range(64, len(train), 64)):
+            optimizer.zero_grad()
+            loss(images[batch], labels[batch]).backward()
+            optimizer.step()
+    logits = micrograd.compile(vmap(model))(images[test])
+    guesses = [max(range(10), key=lambda i: row[i].data) for row in logits]
+    assert np.mean(guesses == labels[test]) >= 0.95
+    want = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)).double()
+    want.load_state_dict({name: torch.tensor(x, dtype=torch.float64) for name, x in model.state_dict().items()})
+    assert np.allclose([[v.data for v in row] for row in logits], want(torch.tensor(images[test])).detach(), rtol=1e-9)
