@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +27,11 @@ def test_block(block, tmp_path, monkeypatch):
 def test_there_are_blocks():
     assert len(BLOCKS) >= 3
     assert "24.7041" in BLOCKS[0]
+
+
+def test_the_training_on_two_processes(tmp_path):
+    [script] = re.findall(r"^```py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "train.py").write_text(script.replace("range(100)", "range(3)"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train.py"]
+    environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
