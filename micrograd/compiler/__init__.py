@@ -375,9 +375,6 @@ class Cotangent:
             self.parts[i] = self.parts[i] + g if i in self.parts else g
         return self
 
-    def __repr__(self) -> str:
-        return f"Cotangent({self.parts})"
-
 
 def seed(i: Any) -> Callable[[Any], tuple[Cotangent]]:
     """The vjp of the i-th result of a call."""

@@ -163,6 +163,8 @@ class Exported(torch.nn.Module):
 
     def _samples(self, i: int, stage: Any, inputs: list[Any], count: int) -> Any:
         given = [*inputs, self._buffers[f"_{i}_known"]]
+        if stage.blocks and stage.blocks[0][0] < 0:
+            given = [torch.cat(given)]
         parts = [
             given[source].reshape(count, -1) if positions is None else given[source][self._buffers[f"_{i}_block_{j}"]]
             for j, (source, positions) in enumerate(stage.blocks)

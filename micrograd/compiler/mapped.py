@@ -140,6 +140,8 @@ class Stage:
     def samples(self, inputs: Sequence[Any]) -> Any:
         """The numbers of all samples, a row for each."""
         given = [*inputs, self.known]
+        if self.blocks and self.blocks[0][0] < 0:
+            given = [np.concatenate(given)]
         parts = [given[source].reshape(self.count, -1) if i is None else given[source][i] for source, i in self.blocks]
         return parts[0] if len(parts) == 1 else np.hstack(parts) if parts else np.empty((self.count, 0))
 
@@ -150,15 +152,17 @@ def unknown(x: Any) -> Any:
 
 
 def blocks(index: Any, starts: Any) -> Iterator[tuple[int, Any]]:
-    """Blocks of columns that come from one input: pairs of the input and the positions there, None for all in order.
+    """Blocks of columns that come from one input: pairs of the input and the positions there, None for all in order;
+    or -1 and the positions in all inputs together.
 
     Args:
         index: a row for each sample: positions in all inputs together.
         starts: where each input begins, and where the last one ends.
     """
     sources = np.searchsorted(starts, index, side="right") - 1
-    if (sources != sources[:1]).any():
-        raise TypeError("under vmap, an argument of all samples comes from one argument of the compiled function")
+    if (sources != sources[:1]).any():  # the samples are arguments of their own
+        yield -1, index
+        return
     cuts = [0, *(np.flatnonzero(np.diff(sources[0])) + 1), index.shape[1]] if index.shape[1] else []
     for start, stop in itertools.pairwise(cuts):
         source = int(sources[0, start])
