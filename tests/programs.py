@@ -55,10 +55,12 @@ class Program:
         return sum(results[len(leaves) :], results[-1])  # so that no line is dead code
 
 
+ordinary = st.integers(-48, 48).map(lambda n: n / 16)  # kinks and ties, but nothing that cancels all
+
+
 @st.composite
-def programs(draw: st.DrawFn, max_lines: int = 60, numbers: Any = None) -> Program:
+def programs(draw: st.DrawFn, max_lines: int = 60, numbers: st.SearchStrategy[float] = ordinary) -> Program:
     """Draw a program. Lines prefer recent results, but may use any, and one of them twice."""
-    numbers = numbers or st.integers(-48, 48).map(lambda n: n / 16)  # kinks and ties, but nothing that cancels all
     leaves = draw(st.lists(numbers, min_size=1, max_size=5))
     lines: list[tuple[str, tuple[int, ...]]] = []
     for _ in range(draw(st.integers(1, max_lines))):

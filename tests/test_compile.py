@@ -11,9 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from gpt import GPT
-from hypothesis import given
-from hypothesis import strategies as st
-from programs import BINARY, SPECIALS, UNARY, close, programs
+from programs import BINARY, SPECIALS, UNARY, close
 
 import micrograd
 from micrograd import Value
@@ -168,35 +166,6 @@ def test_a_small_gpt():
     for tokens in ([0, 3, 1, 4], [2, 2, 0, 1, 4], [1]):
         one_hot = np.eye(5)[[*tokens[1:], 0]]
         check(model.loss, model.parameters(), [model.wte[t] for t in tokens], one_hot)
-
-
-@given(programs(max_lines=40), st.booleans())
-def test_random_programs(program, closed):
-    leaves = [Value(x) for x in program.leaves]
-
-    def run(xs):
-        return program(leaves if closed else xs)
-
-    compiled = micrograd.compile(run)
-    for shift in (0.0, 0.125):
-        for v, x in zip(leaves, program.leaves):
-            v.data = x + shift
-        results = []
-        for function in (run, compiled):
-            out = function(leaves)
-            out.backward()
-            results.append([out.data, *gradients(leaves)])
-        want, got = results
-        # The order of a sum may decide about the last digits, and a program may blow those up.
-        nudged = []
-        for v in leaves:
-            v.data *= 1 + 1e-14
-        out = run(leaves)
-        out.backward()
-        nudged = [out.data, *gradients(leaves)]
-        for a, b, c in zip(got, want, nudged):
-            slack = abs(b - c) * 1e3 + 1e-12
-            assert not slack < math.inf or close(a, b, 1e-9, slack)
 
 
 @pytest.mark.parametrize("name", [*UNARY, *BINARY])

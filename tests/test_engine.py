@@ -9,8 +9,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
-from programs import BINARY, SPECIALS, UNARY, Program, close, leaf, programs, torch_reference
+from programs import BINARY, SPECIALS, UNARY, close, leaf
 
 from micrograd import Value
 from micrograd.engine import graph
@@ -91,23 +90,6 @@ def test_kinks_and_ties():
 
 
 # ---- whole programs ----
-
-
-@given(programs())
-@example(Program([0.5], [("*", (0, 0)), ("+", (1, 1))]))
-def test_random_programs_agree_with_pytorch(program):
-    leaves = [Value(x) for x in program.leaves]
-    out = program(leaves)
-    out.backward()
-    value, gradients = torch_reference(program)
-    # Two correct libraries differ in the last digit of an exp, and a program may blow that up: allow for as
-    # much as PyTorch's own result moves when its inputs do in their last digits.
-    nudged = [torch_reference(program, nudge) for nudge in (1e-14, -1e-14, 3e-15)]
-    slack = max(abs(other - value) for other, _ in nudged)
-    assert not slack < math.inf or close(out.data, value, 1e-9, 1e3 * slack + 1e-12)
-    for i, (v, want) in enumerate(zip(leaves, gradients)):
-        slack = max(abs(other[i] - want) for _, other in nudged)
-        assert not slack < math.inf or close(v.grad, want, 1e-9, 1e3 * slack + 1e-12)
 
 
 def on_both(program, *inputs):
