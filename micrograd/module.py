@@ -68,9 +68,15 @@ class Module:
         ]
         if wrong:
             raise ValueError(f"this is no state of {type(self).__name__}: {'; '.join(wrong)}")
-        for name, tensor in self.named_parameters():
-            for p, number in zip(flat(tensor), flat(state[name])):
+        pairs = [pair for name, x in self.named_parameters() for pair in zip(flat(x), flat(state[name]))]
+        before = [p.data for p, _ in pairs]
+        try:
+            for p, number in pairs:
                 p.data = float(number)
+        except BaseException:
+            for (p, _), data in zip(pairs, before):
+                p.data = data
+            raise
 
 
 def found(x: Any) -> list[Value]:

@@ -61,7 +61,7 @@ class Optimizer:
 
     def update(self, xs: Numbers, gs: Numbers, t: int) -> tuple[Numbers, dict[str, Numbers]]:
         """The data after the `t`-th step, and what of the state is new."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no update()")
 
     def state_dict(self) -> dict[str, Any]:
         """All that a later run needs to go on as this one would, in lists and numbers: it can be saved as JSON."""

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "__main__": {"engine", "nn"},
     "compiler.__init__": {
         "engine",
+        "module",
         "vmap",
         "around",
         "export",
@@ -32,7 +33,7 @@ MAY_IMPORT = {
         "tensorize",
         "tracing",
     },
-    "compiler.around": set(),
+    "compiler.around": {"module"},
     "compiler.export": {"engine", "module", "around", "program", "tensorize"},
     "compiler.mapped": {"engine", "program", "structure", "symbol", "tensorize", "tracing"},
     "compiler.structure": {"engine", "symbol"},

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..engine import Value, from_leaf, new
+from ..module import flat
 from ..vmap import compiling
 
 try:
@@ -18,7 +19,7 @@ try:
 except ImportError:
     raise ImportError('compile needs NumPy: pip install "micrograd[compile]"') from None
 
-from .around import identity, surroundings
+from .around import identity, surroundings, tensors_around
 from .mapped import Mapped, Stage, samples_apart
 from .program import Program
 from .structure import Results, assembler, number_of, take_apart
@@ -163,7 +164,7 @@ class Call:
         self.stages: list[Stage] = []
 
         stand_ins: dict[Value, Symbol] = {}
-        mentioned: list[Value] = []
+        mentioned = [v for _, tensor in tensors_around(function) for v in flat(tensor)]
 
         def run(args: Sequence[Any]) -> list[Any]:
             results = Results(

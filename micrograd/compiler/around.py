@@ -2,9 +2,11 @@
 
 import dis
 import functools
-from collections.abc import Callable, Hashable
-from types import CodeType
+from collections.abc import Callable, Hashable, Iterator
+from types import CodeType, FunctionType
 from typing import Any
+
+from ..module import named
 
 
 def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
@@ -19,6 +21,19 @@ def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
     found = {name: outside.get(name) for name in loaded_globals(code)}
     found |= {name: content(cell) for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or ())}
     return found | {f"default {i}": x for i, x in enumerate(getattr(function, "__defaults__", None) or ())}
+
+
+def tensors_around(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """What a function, and the functions that it calls, use from outside: the parameters with their names."""
+    queue, seen = [function], set()
+    while queue:
+        function = queue.pop(0)
+        for name, x in surroundings(function).items():
+            if isinstance(x, FunctionType) and x not in seen:
+                seen.add(x)
+                queue.append(x)
+            for path, tensor in named(name, x):
+                yield path.lstrip("."), tensor
 
 
 def identity(function: Callable[..., Any]) -> Hashable:

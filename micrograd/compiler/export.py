@@ -1,16 +1,14 @@
 """A compiled function as a torch.nn.Module: the same program, in torch operations."""
 
-import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import FunctionType
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from ..engine import Value
-from ..module import flat, named, numbers, shape
-from .around import surroundings
+from ..module import flat, numbers, shape
+from .around import tensors_around
 from .program import NUMPY, Function, Program
 from .tensorize import Operand, Step, Tensor
 
@@ -38,9 +36,8 @@ class TorchFunction(Function):
     templates = TORCH
     inplace = False
 
-    def __init__(self, program: Program, results: Sequence[Any]):
-        super().__init__("forward", program.inputs, program.lowering, None, results, keeps=False)
-        self.name = re.sub(r"\W", "_", program.name)
+    def __init__(self, name: str, program: Program, results: Sequence[Any]):
+        super().__init__(name, program.inputs, program.lowering, None, results, keeps=False)
         self.code = [line.replace("np.", "torch.").replace(".transpose(", ".permute(") for line in self.code]
 
     def operands(self, step: Step) -> list[Operand]:
@@ -85,7 +82,8 @@ class Exported(torch.nn.Module):
         position = {v: i for i, v in enumerate(self._values)}
         order = [position[v] if isinstance(v, Value) else len(position) + v for v in call.leaves]
         self._keep("_order", np.array(order, dtype=np.int64))
-        stages, programs = call.stages, [(stage.mapped.program, stage.mapped.symbols) for stage in call.stages]
+        stages = call.stages
+        programs = [(f"each_{i}", stage.mapped.program, stage.mapped.symbols) for i, stage in enumerate(stages)]
         # A mapped function that is all of it runs on any number of samples.
         self._any = (
             len(stages) == 1
@@ -94,8 +92,8 @@ class Exported(torch.nn.Module):
             and not stages[0].given
             and all(positions is None for _, positions in stages[0].blocks)
         )
-        programs += [] if self._any else [(call.program, call.symbols)]
-        self._parts = [TorchFunction(program, results) for program, results in programs]
+        programs += [] if self._any else [("forward", call.program, call.symbols)]
+        self._parts = [TorchFunction(*program) for program in programs]
         self._functions = [part.load() for part in self._parts]
         for i, part in enumerate(self._parts):
             for name, constant in part.constants.items():
@@ -186,19 +184,6 @@ def from_torch(exported: Exported) -> None:
     found = [x for p in exported.parameters() for x in p.detach().reshape(-1).tolist()]
     for v, x in zip(exported._values, found):
         v.data = x
-
-
-def tensors_around(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """What a function, and the functions that it calls, use from outside: the parameters with their names."""
-    queue, seen = [function], set()
-    while queue:
-        function = queue.pop(0)
-        for name, x in surroundings(function).items():
-            if isinstance(x, FunctionType) and x not in seen:
-                seen.add(x)
-                queue.append(x)
-            for path, tensor in named(name, x):
-                yield path.lstrip("."), tensor
 
 
 def pick(layout: Any, out: Any) -> Any:

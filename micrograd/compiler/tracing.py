@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..engine import Value, graph
 from .symbol import Symbol, undisturbed
 
+ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
 one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
 
 
@@ -58,7 +59,12 @@ def trace(
     Raises:
         TypeError: the function looks at a number, or has an operation added by hand that does.
     """
+    before = [(v, v.data) for v in (*arguments, *mentioned)]
     returned = run()
+    if any(v.data is not data for v, data in before):
+        for v, data in before:
+            v.data = data
+        raise TypeError(ASSIGNED)
     leaves, results = graph(Value(0.0, [*only_values(returned), *arguments, *mentioned]))
     known = leaves + results[:-1]
     stand_ins = {v: Symbol("input") for v in known}
@@ -66,7 +72,7 @@ def trace(
         written = write_down(run_on_symbols(stand_ins), arguments, stand_ins)
         for v, symbol in stand_ins.items():
             if v.data is not symbol:
-                raise TypeError("the function assigns .data of a Value from outside; return the new number instead")
+                raise TypeError(ASSIGNED)
     return written
 
 

@@ -1,0 +1,95 @@
+"""Many threads, many steps, hostile names."""
+
+import gc
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import micrograd
+import micrograd.functional as F
+from micrograd import Value, vmap
+from micrograd.nn import MLP
+from micrograd.optim import SGD
+from micrograd.viz import draw_dot, replay
+
+X = [[0.1, -0.4], [0.7, 0.3], [-1.1, 0.2], [0.0, 0.6]]
+
+
+@pytest.fixture
+def model():
+    random.seed(5)
+    return MLP(2, [4, 1], nonlin="tanh")
+
+
+def test_eight_threads(model):
+    """They build graphs, run a shared compiled function, and draw; none changes the shared parameters."""
+    compiled = micrograd.compile(lambda X: [score * score for score in vmap(model)(X)])
+
+    def work(i):
+        batch = [[x * (i % 5), y - i / 10] for x, y in X]
+        own = [[Value(x) for x in row] for row in batch]
+        eager = sum((model(row) - 0.5) ** 2 for row in own)
+        results = [v.data for v in compiled(batch)]
+        source = draw_dot(eager, max_nodes=50).source
+        page = replay(own[0][0] * own[0][1] + 1).page
+        return eager.data, results, source, page
+
+    serial = [work(i) for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(24))) == serial
+
+
+def test_eight_threads_go_back_from_graphs_of_their_own():
+    def work(i):
+        leaves = [Value(0.1 * i + j) for j in range(5)]
+        for _ in range(20):
+            out = F.cross_entropy([leaf * i for leaf in leaves], i % 5)
+            out.backward()
+        return [leaf.grad for leaf in leaves]
+
+    serial = [work(i) for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(24))) == serial
+
+
+@pytest.mark.parametrize(("compile_it", "steps"), [(True, 100_000), (False, 2_000)])
+def test_memory_stays_flat(model, compile_it, steps):
+    def loss():
+        return sum((model(x) - 1) ** 2 for x in X)
+
+    function = micrograd.compile(loss) if compile_it else loss
+    optimizer = SGD(model.parameters(), lr=1e-4, momentum=0.5)
+    gc.collect()
+    gc.disable()
+    try:
+        for step in range(steps):
+            optimizer.zero_grad()
+            function().backward()
+            optimizer.step()
+            if step == 100:
+                blocks = sys.getallocatedblocks()
+        assert sys.getallocatedblocks() - blocks < steps / 10  # a leak would be a block a step, or more
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("text", ["x(): pass\nimport os", "'''", '"""', "np", "__import__('os')", "a b", "1", "\\"])
+def test_no_text_of_the_user_gets_into_code(text):
+    """The code that runs is made of names and numbers of its own."""
+    a = Value(2.0, label=text)
+
+    def f(**given):
+        return sum(a * x for x in given.values())
+
+    f.__name__ = text
+    compiled = micrograd.compile(f)
+    out = compiled(**{text: 3.0, "y": 4.0})
+    out.backward()
+    assert (out.data, a.grad) == (14.0, 7.0)
+    exported = compiled.to_torch(**{text: 3.0, "y": 4.0})
+    assert exported(3.0, 4.0).item() == 14.0
+    for source in compiled.program.source, exported.source:
+        assert "import os" not in source
+        assert "__import__" not in source
