@@ -11,8 +11,9 @@ from programs import Program, close, ordinary, programs, torch_reference
 
 import micrograd
 from micrograd import Value
+from micrograd.viz import trace
 
-special = st.sampled_from([0.0, -0.0, 1 / 3, 710.0, -1e10, math.inf, -math.inf, math.nan])
+special = st.sampled_from([0.0, -0.0, 1 / 3, 710.0, math.inf, -math.inf, math.nan])
 
 
 def run(function, xs):
@@ -50,6 +51,8 @@ def test_central_differences(program):
     """Away from the sixteenths, where the kinks and ties are; and where the function is smooth enough to tell."""
     xs = [x + 0.0137 * math.pi * (i + 1) for i, x in enumerate(program.leaves)]
     value, *gradients = run(program, xs)
+    nodes, _ = trace(program([Value(x) for x in xs]))
+    largest = max(abs(node.data) for node in nodes)  # of what is added up, and may cancel
     for i, gradient in enumerate(gradients):
 
         def at(step, i=i):
@@ -63,6 +66,6 @@ def test_central_differences(program):
             (value - at(-h)) / h,
         ]
         scale = 1 + abs(slopes[0])
-        noise = 1e-15 * (1 + abs(value)) / h
+        noise = 1e-15 * (1 + largest) / h
         if all(map(math.isfinite, [gradient, *slopes])) and max(slopes) - min(slopes) < 1e-3 * scale > 100 * noise:
             assert close(gradient, slopes[0], 1e-2, 1e-2 * scale)
