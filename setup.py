@@ -12,6 +12,7 @@ demo = [*compile_, *viz, "matplotlib", "scikit-learn", "tqdm"]
 test = [
     *demo,
     "pytest",
+    "pytest-cov",
     "pytest-randomly",
     "pytest-xdist",
     "hypothesis",

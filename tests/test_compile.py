@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -598,3 +599,62 @@ def test_constants_keep_all_their_digits():
         assert all(close(v.data, x.data * w, rel=1e-15) for v, x, w in zip(out, xs, weights))
         sum(out).backward()
         agree(gradients(xs), weights, rel=1e-15)
+
+
+def test_arrays_of_numbers_come_back():
+    a = Value(2)
+    out = micrograd.compile(lambda x: (np.array([1.5, 2.5]), np.array([a * x, a]), x))(3.0)
+    assert out[0].tolist() == [1.5, 2.5]
+    assert [v.data for v in out[1]] == [6.0, 2.0]
+
+
+def test_an_unhashable_argument_after_others():
+    with pytest.raises(TypeError, match="argument 'c'"):
+        micrograd.compile(lambda a, b, c: a)(1.0, "text", {1})
+
+
+def test_a_symbol_can_be_shown():
+    seen = []
+    a = Value(2)
+    micrograd.compile(lambda x: seen.append(repr(x * a.data)) or a * x)(3.0)
+    assert seen == ["6.0", "Symbol('*', ...)"]
+
+
+def test_dots_of_which_few_share_a_row():
+    lefts, rights = ([[Value(i + j / 4 + k) for j in range(2)] for i in range(4)] for k in (0.5, -2.25))
+
+    def dot(xs, ys):
+        return xs[0] * ys[0] + xs[1] * ys[1]
+
+    def f():
+        return [dot(xs, ys) for i, xs in enumerate(lefts) for ys in rights[i : i + 2]]
+
+    check(f, [v for row in lefts + rights for v in row])
+
+
+def test_a_choice_of_known_numbers_turned_around():
+    a = Value(2)
+    for x in 1.0, 3.0:
+        check(lambda x: -Value.where_le(a, x, 2.5, -1.5) * a, [a], x)
+
+
+def test_a_name_that_means_nothing_yet():
+    a = Value(2)
+
+    def f(x):
+        return a * x if x is not None else later
+
+    assert micrograd.compile(f)(3.0).data == 6.0
+    later = None
+
+
+def test_assigning_to_data_that_only_an_object_of_another_kind_knows():
+    holder = SimpleNamespace(w=Value(2))
+
+    def f():
+        holder.w.data = holder.w.data * 2
+        return holder.w * 3
+
+    with pytest.raises(TypeError, match=r"assigns \.data of a Value from outside"):
+        micrograd.compile(f)()
+    assert type(holder.w.data) is float

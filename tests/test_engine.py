@@ -423,3 +423,19 @@ def test_a_wide_random_dag():
 
     got, want = on_both(program, 0.3, -0.8, 1.1)
     assert got == pytest.approx(want, rel=1e-10)
+
+
+def test_gradients_are_zero_before_the_first_backward():
+    a = Value(0.5)
+    for out in (a + 1, 2 * a, a**3, a**a, a.exp(), a.maximum(1), -a, a):
+        assert out.grad == 0.0
+        assert all(parent.grad == 0.0 for parent in out._prev)
+
+
+def test_leaves_and_constants_have_nobody_to_hand_a_gradient_to():
+    a = Value(0.5)
+    out = a * 3
+    for parent in out._prev:
+        parent.grad = 2.0
+        parent._backward()
+        assert parent.grad == 2.0

@@ -70,3 +70,10 @@ def test_a_missing_extra_is_one_line(package, tmp_path):
     done = run(cwd=tmp_path, code=hide + "import runpy; runpy.run_module('micrograd', run_name='__main__')")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [f'python -m micrograd needs {package}: pip install "micrograd[demo]"']
+
+
+def test_importing_it_does_nothing(capsys):
+    import micrograd.__main__
+
+    assert callable(micrograd.__main__.main)
+    assert capsys.readouterr().out == ""

@@ -25,6 +25,10 @@ def sequential(sizes, nonlin):
     return torch.nn.Sequential(*layers)
 
 
+def nested(f, tensor):
+    return [nested(f, item) for item in tensor] if isinstance(tensor, list) else f(tensor)
+
+
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=5), st.sampled_from([*ACTIVATIONS, False]), st.integers(0, 99))
 def test_to_torch_and_back(sizes, nonlin, seed):
     random.seed(seed)
@@ -33,8 +37,13 @@ def test_to_torch_and_back(sizes, nonlin, seed):
     reference.load_state_dict({name: torch.tensor(x, dtype=torch.float64) for name, x in state.items()})
     x = [random.uniform(-1, 1) for _ in range(sizes[0])]
     out = model(x)
-    want = reference(torch.tensor(x, dtype=torch.float64)).tolist()
-    assert [v.data for v in (out if isinstance(out, list) else [out])] == pytest.approx(want, rel=1e-12, abs=1e-15)
+    outs, want = out if isinstance(out, list) else [out], reference(torch.tensor(x, dtype=torch.float64))
+    assert [v.data for v in outs] == pytest.approx(want.tolist(), rel=1e-12, abs=1e-15)
+    sum((i + 1) * v * v for i, v in enumerate(outs)).backward()
+    (torch.arange(1, len(outs) + 1) * want * want).sum().backward()
+    for (name, tensor), (_, parameter) in zip(model.named_parameters(), reference.named_parameters(), strict=True):
+        got = torch.tensor(nested(lambda v: v.grad, tensor), dtype=torch.float64)
+        assert torch.allclose(got, parameter.grad, rtol=1e-10, atol=1e-13), name
     twin = MLP(sizes[0], sizes[1:], nonlin=nonlin)
     twin.load_state_dict(reference.state_dict())
     assert twin.state_dict() == state

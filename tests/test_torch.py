@@ -4,6 +4,7 @@ import functools
 import random
 import subprocess
 import sys
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -120,6 +121,45 @@ def test_values_as_arguments_are_tensors_too():
     out.sum().backward()
     assert row.grad.tolist() == [6.0, 6.0]
     assert exported.get_parameter("w").grad.item() == 6.0
+
+
+def test_results_in_their_structure():
+    a, b = Value(2.0), [Value(3.0), Value(4.0)]
+    compiled = micrograd.compile(
+        lambda x: {"sum": a + x, "ragged": [[b[0]], b], "pair": Pair(a * x, [b, b]), "two": 2.0}
+    )
+    out = compiled.to_torch(5.0)(5.0)
+    assert out["sum"].item() == 7.0
+    assert [row.tolist() for row in out["ragged"]] == [[3.0], [3.0, 4.0]]
+    assert out["pair"].first.item() == 10.0
+    assert out["pair"].second.tolist() == [[3.0, 4.0], [3.0, 4.0]]
+    assert out["two"].item() == 2.0
+
+
+Pair = namedtuple("Pair", "first second")
+
+
+def test_tied_parameters_and_functions_that_call_others(model):
+    twin = model.layers[0]
+
+    def helper(x):
+        return twin(x)[0] + model(x)[0] + helper_of_helper(x)
+
+    def helper_of_helper(x):
+        return helper(x) if x is None else x[0]
+
+    exported = agree(micrograd.compile(lambda x: helper(x)), [0.1, 0.2, 0.3, 0.4])
+    assert len(list(exported.parameters())) == 4
+
+
+def test_every_way_to_give_samples(model):
+    for f, args in (
+        (lambda a, b: sum(row[0] for row in vmap(model)([a, b])), X[:2].tolist()),
+        (lambda rows: sum(row[0] for row in vmap(model)(rows[::-1])), [X.tolist()]),
+        (lambda rows, c: sum(vmap(lambda x: model(x)[1] * c)(rows)), [X.tolist(), 2.0]),
+        (lambda rows: sum(vmap(lambda x, y: model(x)[1] * y)(rows, [0.5, 1.0, 2, 0, 1, 2])), [X.tolist()]),
+    ):
+        agree(micrograd.compile(f), *args)
 
 
 def test_numbers_without_a_way_back():

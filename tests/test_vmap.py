@@ -187,6 +187,53 @@ def test_random_programs(program, samples, data):
     check(vmap(lambda x: program([*map(Value, x[:count]), *shared[count:]]) * x[count]), shared, batch)
 
 
+def test_samples_that_are_arguments_of_their_own(model):
+    check(lambda a, b, c: vmap(model)([a, b, c]), model.parameters(), X[0], X[1], X[2])
+    check(lambda a, b: vmap(lambda x, y: model(x)[0] * y)([a, b], [2.0, 3.0]), model.parameters(), X[0], X[1])
+
+
+def test_samples_in_another_order(model):
+    check(lambda X: vmap(model)(X[::-1]), model.parameters(), X)
+    check(lambda X: vmap(lambda x: model([x[2], x[0], x[1]]))(X[1:3]), model.parameters(), X)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a, x: 3.0 * a * a,  # the same for each sample
+        lambda a, x: a * 2 + (a * x[0]) * 0.5 + 7.0,
+        lambda a, x: sum([a, a * x[0], a * a * x[1]]) * (x[2] + a),
+        lambda a, x: sum(F.softmax([a * xi * xj for xi in x for xj in x])[:4]),
+        lambda a, x: [sum(a * xi * xj for xj in x) for xi in x],
+        lambda a, x: (a * x[0]).maximum(a * x[1]).maximum(x[2]),
+    ],
+)
+def test_gradients_over_the_samples(function):
+    a = Value(1.5)
+    check(vmap(lambda x: function(a, x)), [a], X)
+
+
+def test_gradients_that_are_nothing_or_out_of_order():
+    a, b = Value(1.5), [Value(v) for v in (0.5, -1.0, 2.0, 0.25, 3.0)]
+    check(vmap(lambda x: a**0 * x[0] + b[0]), [a, b[0]], X)
+    check(vmap(lambda x: [v * x[i] for v, i in zip(b, (0, 2, 1, 0, 2))]), b, X)
+
+
+def test_attention_for_each_sample():
+    random.seed(2)
+    weights = [[Value(random.uniform(-1, 1)) for _ in range(3)] for _ in range(3)]
+
+    def mixed(rows):
+        queries = [[sum(w * x for w, x in zip(ws, row)) for ws in weights] for row in rows]
+        scores = [F.softmax([sum(q * k for q, k in zip(a, b)) for b in queries]) for a in queries]
+        return [[sum(s * row[j] for s, row in zip(line, queries)) for j in range(3)] for line in scores]
+
+    rng = np.random.default_rng(0)
+    batch = rng.normal(size=(4, 2, 3))
+    check(vmap(mixed), flat(weights), batch.tolist())
+    check(lambda batch: [sum(sum(row) for row in rows) for rows in vmap(mixed)(batch)], flat(weights), batch.tolist())
+
+
 def test_it_is_traced_once(model):
     calls = []
 

@@ -469,10 +469,11 @@ class Lowering:
         if tensor not in self.totals:
             step = next((step for step in self.steps if step.result is tensor), None)
             batched = [is_batched(x) for x in step.operands] if step and step.op in ("*", "dot") else []
-            if step and step.op == "pack":
-                self.emit("pack", [(place, self.total_view(part)) for place, part in step.operands], tensor.shape)
-            elif step and sum(batched) == 1:
-                operands = [self.total_view(x) if b else x for x, b in zip(step.operands, batched)]
+            if step and sum(batched) == 1:
+                operands = [
+                    replace(x, tensor=self.tensors[self.total_of(x.tensor)]) if b else x
+                    for x, b in zip(step.operands, batched)
+                ]
                 self.emit(step.op, operands, tensor.shape)
             elif step and sum(batched) == 2:
                 self.emit("across", *across(step))
@@ -480,13 +481,6 @@ class Lowering:
                 self.emit("total", [view(tensor, np.arange(tensor.size).reshape(tensor.shape))], tensor.shape)
             self.totals[tensor] = len(self.tensors) - 1
         return self.totals[tensor]
-
-    def total_view(self, x: Operand) -> Operand:
-        if not is_batched(x):
-            shape = np.shape(x) if isinstance(x, np.ndarray | float) else x.shape
-            tensor = self.emit("count", [x], shape)
-            return view(tensor, np.arange(tensor.size).reshape(shape))
-        return replace(x, tensor=self.tensors[self.total_of(x.tensor)])
 
 
 def is_batched(x: Operand) -> bool:
