@@ -39,7 +39,7 @@ setup(
         "viz": viz,
         "demo": demo,
         "test": test,
-        "dev": [*test, "ruff", "mypy"],
+        "dev": [*test, "ruff", "mypy", "pyperf"],
     },
     classifiers=[
         "Programming Language :: Python :: 3",

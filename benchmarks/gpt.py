@@ -21,11 +21,11 @@ def norm(x):
 
 
 class GPT:
-    def __init__(self, dims=16, heads=4, vocabulary=27, block=16, spread=0.08):
+    def __init__(self, dims=16, heads=4, vocabulary=27, block=16, spread=0.08, make=Value):
         rng = random.Random(0)
 
         def matrix(rows, columns):
-            return [[Value(rng.gauss(0, spread)) for _ in range(columns)] for _ in range(rows)]
+            return [[make(rng.gauss(0, spread)) for _ in range(columns)] for _ in range(rows)]
 
         self.dims, self.heads = dims, heads
         self.wte, self.wpe, self.head = matrix(vocabulary, dims), matrix(block, dims), matrix(vocabulary, dims)

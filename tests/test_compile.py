@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gpt import GPT
 from programs import BINARY, SPECIALS, UNARY, close
 
 import micrograd
+from benchmarks.gpt import GPT
 from micrograd import Value
 from micrograd.nn import MLP
 

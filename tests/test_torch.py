@@ -9,12 +9,12 @@ from collections import namedtuple
 import numpy as np
 import pytest
 import torch
-from gpt import GPT
 from hypothesis import given, settings
 from programs import close, programs
 
 import micrograd
 import micrograd.functional as F
+from benchmarks.gpt import GPT
 from micrograd import Value, vmap
 from micrograd.nn import MLP
 
