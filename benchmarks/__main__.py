@@ -221,7 +221,7 @@ def plot(results: dict[str, Any], path: str) -> None:
     fig, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
     colors = ["#0072b2" if row["peer"] == "micrograd, compiled" else "0.7" for row in rows]
     bars = ax.barh([row["peer"] for row in rows], milliseconds, color=colors)
-    ax.bar_label(bars, [f"{x:.3g} ms" for x in milliseconds], padding=3)
+    ax.bar_label(bars, [f"{x:,.0f} ms" if x >= 100 else f"{x:.3g} ms" for x in milliseconds], padding=3)
     ax.set(
         xscale="log", xlabel="one step of the moons demo, in ms", xlim=(min(milliseconds) / 2, max(milliseconds) * 4)
     )

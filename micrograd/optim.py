@@ -4,6 +4,7 @@ Each is one formula: `update` makes new data out of data and gradients, and a ne
 """
 
 from collections.abc import Iterable, Sequence
+from operator import truediv
 from typing import Any, TypeAlias
 
 from .scalar import divide, maximum
@@ -187,7 +188,8 @@ class Adam(Optimizer):
             squares = state["max_exp_avg_sq"] = [maximum(before, s) for before, s in pairs]
         # Means that start from 0 are too small at first: those over t steps by the factor 1 - beta ** t.
         size, root = lr / (1.0 - b1**t), (1.0 - b2**t) ** 0.5
-        return [x - size * divide(m, s**0.5 / root + eps) for x, m, s in zip(xs, means, squares)], state
+        over = truediv if eps else divide  # only without eps may there be a zero below
+        return [x - size * over(m, s**0.5 / root + eps) for x, m, s in zip(xs, means, squares)], state
 
 
 class AdamW(Adam):
