@@ -318,3 +318,57 @@ def test_digits():
     want = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)).double()
     want.load_state_dict({name: torch.tensor(x, dtype=torch.float64) for name, x in model.state_dict().items()})
     assert np.allclose([[v.data for v in row] for row in logits], want(torch.tensor(images[test])).detach(), rtol=1e-9)
+
+
+def test_functions_that_look_alike_are_not_mixed_up(model):
+    other = MLP(3, [2])
+
+    class Scorer:
+        def __init__(self, factor):
+            self.factor = factor
+
+        def score(self, x):
+            return model(x)[0] * self.factor
+
+    two, three = Scorer(2.0), Scorer(3.0)
+
+    def f(X):
+        return [vmap(scorer.score)(X) for scorer in (two, three)], [vmap(m)(X) for m in (model, other)]
+
+    check(f, [*model.parameters(), *other.parameters()], X)
+
+    def first(rows):
+        return [model(row)[0] for row in rows]
+
+    def second(rows):
+        return [model(row)[1] for row in rows]
+
+    nested = [X[:2], X[2:4]]
+    check(lambda XX: [vmap(g)(XX) for g in (first, second)], model.parameters(), nested)
+    check(
+        lambda XX: [vmap(vmap(g))(XX) for g in (lambda x: model(x)[0], lambda x: model(x)[1])],
+        model.parameters(),
+        nested,
+    )
+
+
+def test_samples_of_another_structure_later():
+    a = Value(2)
+    compiled = micrograd.compile(vmap(lambda x: [a * v for v in x]))
+    for rows in ([[1.0, 2.0]], [[1.0, 2.0, 3.0]], np.ones((2, 4)), [[1.0, 2.0]] * 3):
+        assert [[v.data for v in row] for row in compiled(rows)] == [[2 * v for v in row] for row in rows]
+
+
+def test_only_so_many_programs_are_kept():
+    a = Value(2)
+    compiled = micrograd.compile(vmap(lambda x: a * x[0]), maxsize=2)
+    for size in range(1, 8):
+        assert compiled([[3.0] * size])[0].data == 6.0
+    assert len(compiled.calls) == 2
+    assert len(compiled.mapped) <= 4
+
+
+def test_numbers_as_results_of_a_batch_of_another_size(model):
+    compiled = micrograd.compile(vmap(lambda x: (x[0] * 2, model(x)[0])))
+    for rows in (X, X[:2], X[:3]):
+        assert [number for number, _ in compiled(rows)] == [2 * row[0] for row in rows]

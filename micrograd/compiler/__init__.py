@@ -128,6 +128,8 @@ class Compiled:
             self.calls[key] = call
             while len(self.calls) > self.maxsize:
                 self.calls.popitem(last=False)
+            while len(self.mapped) > 2 * self.maxsize:
+                self.mapped.pop(next(iter(self.mapped)))
         return call, [numbers for numbers in inputs if numbers is not None], values
 
 
@@ -164,6 +166,7 @@ class Call:
         self.stages: list[Stage] = []
 
         stand_ins: dict[Value, Symbol] = {}
+        keys: list[Hashable] = []
         mentioned = [v for _, tensor in tensors_around(function) for v in flat(tensor)]
 
         def run(args: Sequence[Any]) -> list[Any]:
@@ -175,9 +178,12 @@ class Call:
 
         def plainly(called: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
             """vmap in the first run: one sample shows which Values there are."""
-            mentioned.extend(v for sample in samples_apart(samples)[2] for v in sample)
-            if (mapped := known.get(identity(called))) is not None:
-                return [mapped.results.assemble([type(x)(0.0) for x in mapped.results.items]) for _ in samples]
+            structure, _, own = samples_apart(samples)
+            mentioned.extend(v for sample in own for v in sample)
+            keys.append((identity(called), structure))
+            if structure is not None and (mapped := known.get(keys[-1])) is not None:
+                zeros = [Value(0.0) if isinstance(x, Value) else 0.0 for x in mapped.results.items]
+                return [mapped.results.assemble(zeros)] * len(samples)
             compiling.mapped = None
             try:
                 first = called(*samples[0])
@@ -193,16 +199,16 @@ class Call:
             results = {v for stage in self.stages for v in stage.outputs}
             strange: list[Any] = [x for sample in numbers for x in sample if type(x) is Symbol and x not in inputs]
             strange += [v for sample in own for v in sample if v not in stand_ins or v in results]
+            key, plain_key = (identity(called), structure), keys.pop(0)  # both runs call vmap in the same order
             compiling.mapped = None
             try:
-                key = identity(called), structure
                 mapped = known.get(key)
                 if mapped is None and structure is not None and not strange:
                     mapped = Mapped(called, structure, len(numbers[0]), len(own[0]), stand_ins)
                     mapped.around = list(surroundings(called).values())
                     strange = [v for v in mapped.leaves if v in results] + [x for x in mapped.given if x not in inputs]
                     if not mapped.given and not strange and not set(mapped.leaves) & set(values):
-                        known[key] = known[identity(called)] = mapped
+                        known[key] = known[plain_key] = mapped
                 if structure is None or strange or mapped is None:
                     return [called(*sample) for sample in samples]
             finally:

@@ -10,17 +10,20 @@ from ..module import named
 
 
 def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
-    """By name: the globals, the variables of functions around it, and the defaults. Another object under a name makes
-    another function of it. What is no function, such as a model, is all there is, without a name."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
+    """By name: the globals, the variables of functions around it, and the defaults; also those of the function that it
+    wraps. Another object under a name makes another function of it. What is no function, such as a model, is all there
+    is, without a name."""
     code: CodeType | None = getattr(function, "__code__", None)
     if code is None:
         return {"": getattr(function, "__self__", function)}
     outside = getattr(function, "__globals__", {})
     found = {name: outside.get(name) for name in loaded_globals(code)}
     found |= {name: content(cell) for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or ())}
-    return found | {f"default {i}": x for i, x in enumerate(getattr(function, "__defaults__", None) or ())}
+    found |= {f"default {i}": x for i, x in enumerate(getattr(function, "__defaults__", None) or ())}
+    found |= getattr(function, "__kwdefaults__", None) or {}
+    if hasattr(function, "__self__"):
+        found["self"] = function.__self__
+    return surroundings(function.__wrapped__) | found if hasattr(function, "__wrapped__") else found
 
 
 def tensors_around(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
@@ -38,7 +41,9 @@ def tensors_around(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
 
 def identity(function: Callable[..., Any]) -> Hashable:
     """What two functions have in common that compute the same: code, and surroundings."""
-    return getattr(function, "__code__", None), tuple(map(id, surroundings(function).values()))
+    wrapped = getattr(function, "__wrapped__", None)
+    own = getattr(function, "__code__", None), tuple(map(id, surroundings(function).values()))
+    return (*own, identity(wrapped)) if wrapped else own
 
 
 @functools.cache
