@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .work import HERE, PEERS
+from .work import AUTOGRAD, CASADI, HERE, OLD, PEERS, TORCH
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = Path(__file__).parent / ".environments"
@@ -128,10 +128,10 @@ def sizes() -> list[dict[str, Any]]:
     found = []
     for module, packages in {
         "micrograd": HERE,
-        "micrograd 0.1.0": ("micrograd==0.1.0",),
-        "torch": ("torch==2.13.0", "numpy"),
-        "autograd": ("autograd", "numpy"),
-        "casadi": ("casadi", "numpy"),
+        "micrograd 0.1.0": OLD,
+        "torch": TORCH,
+        "autograd": AUTOGRAD,
+        "casadi": CASADI,
         "numpy": HERE,
     }.items():
         try:

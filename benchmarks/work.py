@@ -17,6 +17,8 @@ PEERS: dict[
 HERE = ()  # the environment of the command, with micrograd
 OLD = ("micrograd==0.1.0",)
 TORCH = ("torch==2.13.0", "numpy")
+AUTOGRAD = ("autograd", "numpy")
+CASADI = ("casadi", "numpy")
 RATE = 1e-6
 
 
@@ -152,7 +154,7 @@ def moons_torch() -> Any:
     return step, lambda: [found[0].item(), *in_order([p.grad.tolist() for p in parameters])]
 
 
-@peer("moons", "autograd, vectorised by hand", ("autograd", "numpy"))
+@peer("moons", "autograd, vectorised by hand", AUTOGRAD)
 def moons_autograd() -> Any:
     import autograd
     import autograd.numpy as np
@@ -178,7 +180,7 @@ def moons_autograd() -> Any:
     return step, lambda: [float(found[0]), *in_order(found[1])]
 
 
-@peer("moons", "CasADi, SX function of the scalars", ("casadi", "numpy"))
+@peer("moons", "CasADi, SX function of the scalars", CASADI)
 def moons_casadi() -> Any:
     import casadi
     import numpy as np

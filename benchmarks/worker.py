@@ -15,8 +15,7 @@ import timeit
 def main() -> None:
     folder, work, name = sys.argv[1:]
     sys.path[:] = [path for path in sys.path if not path.endswith("benchmarks")]
-    if folder:
-        sys.path.insert(0, folder)
+    sys.path.insert(0, folder)
     begun = time.perf_counter()
     from benchmarks.work import PEERS
 

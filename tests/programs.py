@@ -76,3 +76,17 @@ def torch_reference(program: Program, nudge: float = 0.0) -> tuple[float, list[f
     out = program(leaves)
     out.backward()
     return out.item(), [0.0 if x.grad is None else x.grad.item() for x in leaves]
+
+
+def readme_expression(a, b):
+    c = a + b
+    d = a * b + b**3
+    c += c + 1
+    c += 1 + c + (-a)
+    d += d * 2 + (b + a).relu()
+    d += 3 * d + (b - a).relu()
+    e = c - d
+    f = e**2
+    g = f / 2.0
+    g += 10.0 / f
+    return g

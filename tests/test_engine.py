@@ -9,7 +9,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from programs import BINARY, SPECIALS, UNARY, close, leaf
+from programs import BINARY, SPECIALS, UNARY, close, leaf, readme_expression
 
 from micrograd import Value
 from micrograd.engine import graph
@@ -109,20 +109,6 @@ def test_sanity_check():
 
     got, want = on_both(program, -4.0)
     assert got == want
-
-
-def readme_expression(a, b):
-    c = a + b
-    d = a * b + b**3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + (b + a).relu()
-    d += 3 * d + (b - a).relu()
-    e = c - d
-    f = e**2
-    g = f / 2.0
-    g += 10.0 / f
-    return g
 
 
 def test_more_ops():

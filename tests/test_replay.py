@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from programs import readme_expression
 
 import micrograd
 from micrograd import Value
@@ -15,16 +16,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="pip install play
 def expression():
     """The README's."""
     a, b = Value(-4.0, label="a"), Value(2.0, label="b")
-    c = a + b
-    d = a * b + b**3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + (b + a).relu()
-    d += 3 * d + (b - a).relu()
-    e = c - d
-    f = e**2
-    g = f / 2.0
-    g += 10.0 / f
+    g = readme_expression(a, b)
     g.label = "g"
     return a, b, g
 
