@@ -16,7 +16,7 @@ from programs import BINARY, SPECIALS, UNARY, close
 import micrograd
 from benchmarks.gpt import GPT
 from micrograd import Value
-from micrograd.nn import MLP
+from micrograd.nn import MLP, Module
 
 
 def gradients(leaves):
@@ -658,3 +658,13 @@ def test_assigning_to_data_that_only_an_object_of_another_kind_knows():
     with pytest.raises(TypeError, match=r"assigns \.data of a Value from outside"):
         micrograd.compile(f)()
     assert type(holder.w.data) is float
+
+
+def test_a_model_that_knows_its_parent():
+    class Net(Module):
+        def __init__(self):
+            self.w = Value(2)
+            self.parent = self
+
+    net = Net()
+    check(lambda x: net.w * x, [net.w], 3.0)

@@ -33,7 +33,7 @@ MAY_IMPORT = {
         "tensorize",
         "tracing",
     },
-    "compiler.around": {"module"},
+    "compiler.around": set(),
     "compiler.export": {"engine", "module", "around", "program", "tensorize"},
     "compiler.mapped": {"engine", "program", "structure", "symbol", "tensorize", "tracing"},
     "compiler.structure": {"engine", "symbol"},

@@ -123,6 +123,20 @@ def test_values_as_arguments_are_tensors_too():
     assert exported.get_parameter("w").grad.item() == 6.0
 
 
+@pytest.mark.parametrize("name", ["inp", "torch", "np", "leaves"])
+def test_any_name_an_argument_may_have(name):
+    a = [Value(2.0), Value(3.0)]
+    compiled = micrograd.compile(lambda **given: [v.tanh() * x.exp() for v in a for row in given[name] for x in row])
+    given = {name: [[Value(0.5), Value(-1.0)]] * 2}
+    numbers = {name: [[0.5, -1.0]] * 2}
+    want = [v.data for v in compiled(**given)]
+    assert compiled.to_torch(**given)(numbers[name]).tolist() == pytest.approx(want)
+    scaled = micrograd.compile(lambda **given: [sum(v * x for v, x in zip(a, row)) for row in given[name]])
+    want = [v.data for v in scaled(**numbers)]
+    assert scaled.to_torch(**numbers)(numbers[name]).tolist() == pytest.approx(want)
+    assert name != "inp" or "inp.reshape" in str(scaled.program)  # which ends like the name of NumPy
+
+
 def test_results_in_their_structure():
     a, b = Value(2.0), [Value(3.0), Value(4.0)]
     compiled = micrograd.compile(

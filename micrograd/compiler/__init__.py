@@ -5,13 +5,12 @@ import inspect
 import itertools
 import keyword
 import re
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..engine import Value, from_leaf, new
-from ..module import flat
+from ..module import found
 from ..vmap import compiling
 
 try:
@@ -19,15 +18,13 @@ try:
 except ImportError:
     raise ImportError('compile needs NumPy: pip install "micrograd[compile]"') from None
 
-from .around import identity, surroundings, tensors_around
+from .around import identity, surroundings, within_reach
 from .mapped import Mapped, Stage, samples_apart
 from .program import Program
 from .structure import Results, assembler, number_of, take_apart
 from .symbol import Symbol
 from .tensorize import Tensor
 from .tracing import derivative, trace
-
-inside = threading.local()  # has an attribute while this thread traces: what is called then becomes part of the trace
 
 
 class Compiled:
@@ -46,7 +43,7 @@ class Compiled:
         self.mapped: dict[Hashable, Mapped] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if hasattr(inside, "trace"):
+        if hasattr(compiling, "mapped"):  # this thread traces: what is called now becomes part of the trace
             return self.function(*args, **kwargs)
         call, inputs, values = self.call_for(args, kwargs)
         return call(inputs, values)
@@ -167,7 +164,7 @@ class Call:
 
         stand_ins: dict[Value, Symbol] = {}
         keys: list[Hashable] = []
-        mentioned = [v for _, tensor in tensors_around(function) for v in flat(tensor)]
+        mentioned = found([x for _, x in within_reach(function)])
 
         def run(args: Sequence[Any]) -> list[Any]:
             results = Results(
@@ -218,17 +215,17 @@ class Call:
             self.stages.append(stage)
             return stage.results
 
-        def run_on_symbols(found: dict[Value, Symbol]) -> list[Any]:
+        def run_on_symbols(standing: dict[Value, Symbol]) -> list[Any]:
             nonlocal stand_ins
-            stand_ins, compiling.mapped = found, together
+            stand_ins, compiling.mapped = standing, together
             items = [*values, *(symbol for tensor in tensors for symbol in tensor.symbols)]
             return run([assemble(items) for assemble in assemblers])
 
-        inside.trace, compiling.mapped = True, plainly
+        compiling.mapped = plainly
         try:
             written = trace(lambda: run(args), run_on_symbols, values, mentioned)
         finally:
-            del inside.trace, compiling.mapped
+            del compiling.mapped
         outputs = {v for stage in self.stages for v in stage.outputs}
         shared = [v for v in written.leaves if v not in outputs]
         every = [*shared, *(v for stage in self.stages for v in stage.outputs)]
@@ -406,7 +403,7 @@ def hashable(x: Any) -> bool:
 
 def parameter_name(name: str, i: int) -> str:
     """A name for the i-th argument in the program, where some names mean something already and some are not allowed."""
-    taken = re.fullmatch(r"leaves|seeds|np|float|inf|nan|n|(t|forward_|backward_|argument_|batch_)\d+", name)
+    taken = re.fullmatch(r"leaves|seeds|np|torch|float|inf|nan|n|(t|forward_|backward_|argument_|batch_)\d+", name)
     return f"argument_{i}" if taken or keyword.iskeyword(name) or not name.isidentifier() else name
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Hashable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-from ..module import named
-
 
 def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
     """By name: the globals, the variables of functions around it, and the defaults; also those of the function that it
@@ -26,8 +24,8 @@ def surroundings(function: Callable[..., Any]) -> dict[str, Any]:
     return surroundings(function.__wrapped__) | found if hasattr(function, "__wrapped__") else found
 
 
-def tensors_around(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """What a function, and the functions that it calls, use from outside: the parameters with their names."""
+def within_reach(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """What a function, and the functions that it calls, use from outside, by name."""
     queue, seen = [function], set()
     while queue:
         function = queue.pop(0)
@@ -35,8 +33,7 @@ def tensors_around(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
             if isinstance(x, FunctionType) and x not in seen:
                 seen.add(x)
                 queue.append(x)
-            for path, tensor in named(name, x):
-                yield path.lstrip("."), tensor
+            yield name, x
 
 
 def identity(function: Callable[..., Any]) -> Hashable:

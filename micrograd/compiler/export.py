@@ -7,9 +7,9 @@ from typing import Any, cast
 import numpy as np
 
 from ..engine import Value
-from ..module import flat, numbers, shape
-from .around import tensors_around
-from .program import NUMPY, Function, Program
+from ..module import flat, named, numbers, shape
+from .around import within_reach
+from .program import NP, NUMPY, Function, Program
 from .tensorize import Operand, Step, Tensor
 
 try:
@@ -38,7 +38,7 @@ class TorchFunction(Function):
 
     def __init__(self, name: str, program: Program, results: Sequence[Any]):
         super().__init__(name, program.inputs, program.lowering, None, results, keeps=False)
-        self.code = [line.replace("np.", "torch.").replace(".transpose(", ".permute(") for line in self.code]
+        self.code = [NP.sub("torch.", line).replace(".transpose(", ".permute(") for line in self.code]
 
     def operands(self, step: Step) -> list[Operand]:
         return [np.array(x) if isinstance(x, float) and step.op in TENSORS else x for x in step.operands]
@@ -107,10 +107,11 @@ class Exported(torch.nn.Module):
     def _register(self, function: Callable[..., Any]) -> None:
         """Make the parameters: those that the Modules around the function name, and one for all other Values."""
         wanted = dict.fromkeys(v for v in self._call.leaves if isinstance(v, Value))
-        for name, tensor in tensors_around(function):
+        tensors = [pair for around, x in within_reach(function) for pair in named(around, x)]
+        for name, tensor in tensors:
             values = flat(tensor)
             if set(values) & wanted.keys() and not set(values) & set(self._values):
-                self._add(name, tensor)
+                self._add(name.lstrip("."), tensor)
         if rest := [v for v in wanted if v not in set(self._values)]:
             self._add("leaves", rest)
 

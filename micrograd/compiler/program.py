@@ -11,6 +11,7 @@ import numpy as np
 from .symbol import Symbol
 from .tensorize import POSITIONS, Gather, Lowering, Operand, Step, Tensor, View, across, is_batched
 
+NP = re.compile(r"\bnp\.")  # and not the end of an argument's name
 HEAD = "import numpy as np\nfrom numpy import inf, nan\n\n"
 # Each operation as NumPy writes it.
 NUMPY = {
@@ -289,7 +290,7 @@ class Function:
         else:
             template = " + ".join(["{}"] * len(operands)) if step.op == "+" else self.templates[step.op]
             formula = template.format(*operands)
-        self.shown.append((f"{name} = {formula.replace('np.', '')}", shape))
+        self.shown.append((f"{name} = {NP.sub('', formula)}", shape))
         if step.out is None or not self.inplace:
             self.code.append(f"{name} = {formula}")
         else:
