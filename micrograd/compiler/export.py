@@ -1,6 +1,5 @@
 """A compiled function as a torch.nn.Module: the same program, in torch operations."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -9,7 +8,7 @@ import numpy as np
 from ..engine import Value
 from ..module import flat, named, numbers, shape
 from .around import within_reach
-from .program import NP, NUMPY, Function, Program
+from .program import NP, NUMPY, Function, Program, digits
 from .tensorize import Operand, Step, Tensor
 
 try:
@@ -49,8 +48,8 @@ class TorchFunction(Function):
 
     @property
     def source(self) -> str:
-        with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-            constants = [f"# {name} = {constant!r}".replace("\n", "\n# ") for name, constant in self.constants.items()]
+        lines = [f"# {name} = {digits(constant)}" for name, constant in self.constants.items()]
+        constants = [line.replace("\n", "\n# ") for line in lines]
         names = [*(tensor.name for tensor in self.inputs), *self.constants]
         head = f"def {self.name}({', '.join(names)}):"
         return "\n".join([*constants, head, *("    " + line for line in self.code)])

@@ -144,8 +144,7 @@ class Program:
         given = {tensor: None for function in self.functions for tensor in function.inputs if tensor not in made}
         boxes: list[tuple[str, str, tuple[int, ...], list[str]]] = [(t.name, "", t.shape, []) for t in given]
         for step in steps:
-            operands = [part for _, part in step.operands] if step.op == "pack" else step.operands
-            sources = [x.tensor.name for x in operands if isinstance(x, View | Gather)]
+            sources = [x.tensor.name for x in step.parts if isinstance(x, View | Gather)]
             boxes.append((step.result.name, step.op.replace("pack", "beside"), step.result.shape, sources))
         used = {name for *_, sources in boxes for name in sources}
         return [box for box in boxes if box[1] or box[0] in used]
@@ -232,8 +231,7 @@ class Function:
         for step in reversed(steps):
             if step.result in self.used:
                 kept.append(step)
-                parts = [part for _, part in step.operands] if step.op == "pack" else step.operands
-                self.used |= {part.tensor for part in parts if isinstance(part, View | Gather)}
+                self.used |= {part.tensor for part in step.parts if isinstance(part, View | Gather)}
         return kept[::-1]
 
     @property
@@ -242,11 +240,10 @@ class Function:
 
     @property
     def source(self) -> str:
-        with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-            constants = [
-                f"{name} = np.{constant!r}" if constant.size else f"{name} = np.empty({constant.shape})"
-                for name, constant in self.constants.items()
-            ]
+        constants = [
+            f"{name} = np.{digits(constant)}" if constant.size else f"{name} = np.empty({constant.shape})"
+            for name, constant in self.constants.items()
+        ]
         head = f"def {self.name}({', '.join(tensor.name for tensor in self.inputs)}):"
         return "\n".join([*constants, '@np.errstate(all="ignore")', head, *("    " + line for line in self.code)])
 
@@ -324,6 +321,12 @@ class Function:
             return text
         index = self.constant(x.index if isinstance(x, Gather) else x.dense())
         return f"{flat(x.tensor)}[{':, ' if x.tensor.batched else ''}{index}]"
+
+
+def digits(constant: Any) -> str:
+    """An array in Python, whole and with all its digits."""
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        return repr(constant)
 
 
 def dot_text(step: Step, left: str, right: str) -> str:

@@ -98,6 +98,11 @@ class Step:
     out: tuple[Tensor, tuple[slice, ...]] | None = None
     housed: set[int] = field(default_factory=set)
 
+    @property
+    def parts(self) -> list[Operand]:
+        """The operands alone, without their places."""
+        return [part for _, part in self.operands] if self.op == "pack" else self.operands
+
 
 class Lowering:
     """Collects the steps. `place` says where each number lies once it is lowered.
@@ -132,10 +137,10 @@ class Lowering:
             self.place[symbol] = self.at(i)
 
     def emit(self, op: str, operands: list[Any], shape: tuple[int, ...], axes: str = "") -> Tensor:
-        parts = [part for _, part in operands] if op == "pack" else operands
-        batched = op not in ("total", "count", "across") and any(map(is_batched, parts))
-        tensor = Tensor(f"t{len(self.tensors)}", shape, batched=batched)
-        self.steps.append(Step(op, operands, tensor, axes))
+        tensor = Tensor(f"t{len(self.tensors)}", shape)
+        step = Step(op, operands, tensor, axes)
+        tensor.batched = op not in ("total", "count", "across") and any(map(is_batched, step.parts))
+        self.steps.append(step)
         self.tensors.append(tensor)
         return tensor
 
