@@ -2,13 +2,17 @@
 
 import contextlib
 import io
+import json
 import os
+import random
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from micrograd.nn import MLP
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PRINTS = re.compile(r"# prints (.+?)(?:, (?:the outcome|i\.e\.) .*)?$", re.MULTILINE)
@@ -30,8 +34,19 @@ def test_there_are_blocks():
 
 
 def test_the_training_on_two_processes(tmp_path):
+    """What rank 0 prints; and that all processes end with the same trained model, which each writes into a file."""
     [script] = re.findall(r"^```py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    (tmp_path / "train.py").write_text(script.replace("range(100)", "range(3)"))
+    keep = "import json, pathlib\npathlib.Path(f'{rank}.json').write_text(json.dumps(model.state_dict()))\n"
+    (tmp_path / "train.py").write_text(script + keep)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train.py"]
     environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = re.findall(r"^step (\d+): loss (\S+)$", done.stdout, re.MULTILINE)
+    assert [step for step, _ in said] == ["0", "50", "100"], done.stdout
+    first, middle, last = (float(loss) for _, loss in said)
+    assert first > 2 * middle > 4 * last > 0
+    one, other = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert one == other
+    random.seed(0)
+    assert one["0.weight"] != MLP(8, [16, 2]).state_dict()["0.weight"]

@@ -280,6 +280,7 @@ net = torch.nn.parallel.DistributedDataParallel(model.to_torch(images))
 torch.nn.functional.cross_entropy(net(torch.tensor(images[half])), torch.tensor(labels[half])).backward()
 if rank == 0:
     print(*(x for p in net.parameters() for x in p.grad.reshape(-1).tolist()))
+torch.distributed.barrier()  # whoever leaves while the other still talks to it would crash it
 torch.distributed.destroy_process_group()
 """
 
