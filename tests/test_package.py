@@ -1,6 +1,8 @@
 """What importing the package costs, and which room knows which."""
 
 import ast
+import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,49 +11,11 @@ import micrograd
 
 PACKAGE = Path(micrograd.__file__).parent
 
-MAY_IMPORT = {
-    "__init__": {"engine", "compiler", "vmap"},
-    "vmap": set(),
-    "scalar": set(),
-    "engine": {"scalar"},
-    "module": {"engine"},
-    "nn": {"engine", "module"},
-    "functional": {"engine", "scalar"},
-    "optim": {"scalar"},
-    "viz": {"engine", "scalar"},
-    "__main__": {"engine", "nn"},
-    "compiler.__init__": {
-        "engine",
-        "module",
-        "vmap",
-        "around",
-        "export",
-        "mapped",
-        "program",
-        "structure",
-        "symbol",
-        "tensorize",
-        "tracing",
-    },
-    "compiler.around": set(),
-    "compiler.export": {"engine", "module", "around", "program", "tensorize"},
-    "compiler.mapped": {"engine", "program", "structure", "symbol", "tensorize", "tracing"},
-    "compiler.structure": {"engine", "symbol"},
-    "compiler.symbol": set(),
-    "compiler.tracing": {"engine", "symbol"},
-    "compiler.tensorize": {"symbol"},
-    "compiler.program": {"symbol", "tensorize", "viz"},
-}
-THIRD_PARTY = {
-    "compiler.__init__": {"numpy"},
-    "compiler.export": {"numpy", "torch"},
-    "compiler.mapped": {"numpy"},
-    "compiler.structure": {"numpy"},
-    "compiler.tensorize": {"numpy"},
-    "compiler.program": {"numpy"},
-    "viz": {"graphviz", "pygraphviz"},
-    "__main__": {"micrograd", "matplotlib", "numpy", "sklearn", "tqdm"},
-}
+ROOT = PACKAGE.parent
+ROW = re.compile(r"^\| `(\S+)` \|[^|]+\|([^|]*)\|([^|]*)\|$", re.MULTILINE)
+PAGE = ROW.findall((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+MAY_IMPORT = {room: set(re.findall(r"`(\S+)`", ours)) for room, ours, _ in PAGE}
+THIRD_PARTY = {room: set(theirs.split()) for room, _, theirs in PAGE}
 
 
 def test_importing_it_imports_no_third_party():
@@ -65,19 +29,40 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.
     assert done.stdout.split() == ["micrograd"]
 
 
-def test_who_imports_whom():
+def imports(path):
+    """What a room imports: other rooms, and packages that are not Python's own."""
+    ours, theirs = set(), set()
+    folder = ".".join(path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            ours |= {f"{folder}.{name}" if folder and node.level == 1 else name for name in names}
+        elif isinstance(node, ast.ImportFrom):
+            theirs.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Import):
+            theirs |= {alias.name.partition(".")[0] for alias in node.names}
+    return ours, theirs - set(sys.stdlib_module_names)
+
+
+def test_who_imports_whom_is_what_the_page_says():
+    rooms = {}
     for path in PACKAGE.rglob("*.py"):
-        room = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        ours, theirs = set(), set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                ours |= {node.module} if node.module else {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                theirs.add(node.module.partition(".")[0])
-            elif isinstance(node, ast.Import):
-                theirs |= {alias.name.partition(".")[0] for alias in node.names}
-        assert ours <= MAY_IMPORT[room], room
-        assert theirs - set(sys.stdlib_module_names) <= THIRD_PARTY.get(room, set()), room
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        rooms[name if name == "__init__" else name.removesuffix(".__init__")] = imports(path)
+    assert {room: ours for room, (ours, _) in rooms.items()} == MAY_IMPORT
+    assert {room: theirs for room, (_, theirs) in rooms.items()} == THIRD_PARTY
+
+
+def test_who_imports_whom_is_no_circle():
+    graphlib.TopologicalSorter(MAY_IMPORT).prepare()  # raises CycleError
+
+
+def test_the_pythons_are_the_same_everywhere():
+    declared = re.findall(r"Python :: (3\.\d+)", (ROOT / "setup.py").read_text(encoding="utf-8"))
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert re.search(r"python: \[(.*)\]", workflow)[1] == ", ".join(f'"{version}"' for version in declared)
+    assert f'python_requires=">={declared[0]}"' in (ROOT / "setup.py").read_text(encoding="utf-8")
+    assert f"Python {declared[0]} to {declared[-1]}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_public_names():

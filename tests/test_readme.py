@@ -14,7 +14,8 @@ import pytest
 
 from micrograd.nn import MLP
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PRINTS = re.compile(r"# prints (.+?)(?:, (?:the outcome|i\.e\.) .*)?$", re.MULTILINE)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
@@ -26,6 +27,8 @@ def test_block(block, tmp_path, monkeypatch):
     with contextlib.redirect_stdout(out):
         exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
     assert out.getvalue().splitlines() == PRINTS.findall(block)
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {f"/{path.name}" for path in tmp_path.iterdir()} <= {*ignored}  # it overwrites no file of the repository
 
 
 def test_there_are_blocks():

@@ -1,0 +1,46 @@
+"""The checks, each in a fresh environment of its own: `nox` runs all of them, `nox -s lint` one."""
+
+import re
+from pathlib import Path
+
+import nox
+
+README = Path("README.md").read_text(encoding="utf-8")
+PYTHONS = re.findall(r"Python :: (3\.\d+)", Path("setup.py").read_text(encoding="utf-8"))
+
+
+def blocks(language: str) -> list[str]:
+    """The README's blocks of code in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The README's test command, in parallel; on the oldest Python every branch of the code must have a test."""
+    [command] = [line for block in blocks("bash") for line in block.splitlines() if "pytest" in line]
+    coverage = "--cov --cov-report=term:skip-covered --cov-fail-under=100" if session.python == PYTHONS[0] else ""
+    session.run("bash", "-c", f"{command} -n auto {coverage}", external=True)
+
+
+@nox.session(python=PYTHONS[0])
+def lint(session: nox.Session) -> None:
+    """Style and types."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session(python=PYTHONS[0])
+def wheel(session: nox.Session) -> None:
+    """The wheel holds micrograd/ and nothing else, needs nothing else, and runs the README's example."""
+    folder = session.create_tmp()
+    session.run("pip", "wheel", "--no-deps", "--wheel-dir", folder, ".")
+    [path] = Path(folder).glob("*.whl")
+    session.install(str(path))
+    listing = session.run("python", "-m", "zipfile", "-l", str(path), silent=True)
+    names = [line.split()[0] for line in str(listing).splitlines()[1:]]
+    assert all(re.match(r"micrograd(-[^/]*dist-info)?/", name) for name in names), names
+    session.chdir(folder)
+    printed = session.run("python", "-c", blocks("python")[0], silent=True)
+    assert str(printed).split() == ["24.7041", "138.8338", "645.5773"], printed
