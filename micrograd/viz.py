@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import shutil
+import threading
 import warnings
 import webbrowser
 from collections import deque
@@ -27,6 +28,7 @@ KINDS = {
 FULL = (86, 180, 233)  # the colour of the largest gradient, a light blue; smaller ones are nearer to white
 MANY = 2_000  # nodes that take long to lay out
 REPLAY = 300  # nodes that one can follow
+one_at_a_time = threading.Lock()  # Graphviz as a library has global state: two threads in it crash
 
 
 def trace(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:
@@ -195,8 +197,10 @@ def drawing_class() -> Any:
                 import pygraphviz
             except ImportError:
                 raise ImportError('rendering needs the dot program, or pip install "micrograd[viz]"') from None
-            graph = pygraphviz.AGraph(string=self.source)
-            picture = graph.draw(format=format or self.format, prog=self.engine)
+            with one_at_a_time:
+                graph = pygraphviz.AGraph(string=self.source)
+                picture = graph.draw(format=format or self.format, prog=self.engine)
+                graph.close()
             return picture.decode(encoding) if encoding else picture
 
         def render(
