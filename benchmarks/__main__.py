@@ -2,7 +2,8 @@
 
 Every peer runs in a process of its own, on one thread, in float64, from the same numbers. Before any time counts, all
 have computed the same loss and the same gradients. Then they are timed in turns, so that a busy machine slows all of
-them. Peers come from PyPI into environments that the command makes for them.
+them. Peers come from PyPI into environments that the command makes for them. The report is printed; only `--save`
+writes RESULTS.md and moons.png.
 """
 
 import argparse
@@ -20,14 +21,25 @@ import tempfile
 import time
 import venv
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .work import AUTOGRAD, CASADI, HERE, OLD, PEERS, TORCH
 
-ROOT = Path(__file__).parent.parent
-ENVIRONMENTS = Path(__file__).parent / ".environments"
+HOME = Path(__file__).parent
+ROOT = HOME.parent
+ENVIRONMENTS = HOME / ".environments"
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+
+LIBRARIES = {
+    "micrograd": HERE,
+    "micrograd 0.1.0": OLD,
+    "torch": TORCH,
+    "autograd": AUTOGRAD,
+    "casadi": CASADI,
+    "numpy": HERE,
+}
 
 
 def environment(packages: Sequence[str]) -> str:
@@ -50,12 +62,11 @@ class Worker:
 
     def __init__(self, work: str, name: str):
         self.name = name
-        packages, _ = PEERS[work][name]
-        python = environment(packages)
+        python = environment(PEERS[work][name].packages)
         # The benchmarks without the micrograd beside them, for an environment that has another.
         self.folder = tempfile.TemporaryDirectory()
-        (Path(self.folder.name) / "benchmarks").symlink_to(Path(__file__).parent)
-        command = [python, str(Path(__file__).parent / "worker.py"), self.folder.name, work, name]
+        (Path(self.folder.name) / "benchmarks").symlink_to(HOME)
+        command = [python, str(HOME / "worker.py"), self.folder.name, work, name]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=os.environ | ONE_THREAD, cwd=self.folder.name
@@ -78,42 +89,50 @@ class Worker:
         self.folder.cleanup()
 
 
+def prepare(work: str, progress: Any) -> tuple[list[Worker], dict[str, str]]:
+    """The peers that run here, all of which compute the same, and by name why the others do not run."""
+    workers, missing = [], {}
+    for name in PEERS[work]:
+        progress.set_description(f"{work}: {name}")
+        try:
+            workers.append(Worker(work, name))
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            missing[name] = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
+        progress.update()
+    ours, *others = workers
+    # The last digits depend on the order of sums; a training blows that up.
+    tolerance = 1e-6 if work == "whole demo" else 1e-8
+    for other in others:
+        pairs = zip(other.check, ours.check)
+        assert all(math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance) for a, b in pairs), (
+            f"{work}: {other.name} computes {other.check[:3]}, {ours.name} {ours.check[:3]}"
+        )
+    return workers, missing
+
+
 def run(work: str, rounds: int, progress: Any) -> list[dict[str, Any]]:
     """A row for each peer: its times, or why there are none."""
     import pyperf
 
-    workers, rows = [], {}
-    for name in PEERS[work]:
-        progress.set_description(f"{work}: {name}")
-        try:
-            worker = Worker(work, name)
-        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-            reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
-            rows[name] = {"work": work, "peer": name, "missing": reason}
-        else:
-            workers.append(worker)
-            first = workers[0].check
-            # The last digits depend on the order of sums; a training blows that up.
-            tolerance = 1e-6 if work == "whole demo" else 1e-8
-            assert all(math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance) for a, b in zip(worker.check, first)), (
-                f"{work}: {name} computes {worker.check[:3]}, {workers[0].name} {first[:3]}"
-            )
-        progress.update()
+    workers, missing = prepare(work, progress)
     times: dict[str, list[float]] = {worker.name: [] for worker in workers}
     for _ in range(1 if work == "whole demo" else rounds):
         for worker in workers:
             progress.set_description(f"{work}: {worker.name}")
-            times[worker.name].append(worker.time() if work != "whole demo" else worker.first)
+            times[worker.name].append(worker.first if work == "whole demo" else worker.time())
+    rows: dict[str, dict[str, Any]] = {name: {"peer": name, "missing": reason} for name, reason in missing.items()}
     for worker in workers:
         worker.close()
-        bench = pyperf.Benchmark([pyperf.Run(times[worker.name], metadata={"name": f"{work}: {worker.name}"})])
-        spread = bench.median_abs_dev() if len(times[worker.name]) > 1 else 0.0
-        rows[worker.name] = {"work": work, "peer": worker.name, "seconds": bench.median(), "spread": spread}
-        rows[worker.name] |= {"times": times[worker.name], "first": worker.first}
-    ours = next(iter(times))
-    ratios = {name: [a / b for a, b in zip(times[name], times[ours])] for name in times}
-    for name, found in ratios.items():
-        rows[name]["ratio"] = statistics.median(found)
+        taken, ours = times[worker.name], times[workers[0].name]
+        bench = pyperf.Benchmark([pyperf.Run(taken, metadata={"name": f"{work}: {worker.name}"})])
+        rows[worker.name] = {
+            "peer": worker.name,
+            "seconds": bench.median(),
+            "spread": bench.median_abs_dev() if len(taken) > 1 else 0.0,
+            "ratio": statistics.median(a / b for a, b in zip(taken, ours)),
+            "times": taken,
+            "first": worker.first,
+        }
     return [rows[name] for name in PEERS[work]]
 
 
@@ -124,99 +143,89 @@ def growth(quick: bool) -> list[dict[str, Any]]:
 
 
 def sizes() -> list[dict[str, Any]]:
-    """What it costs to have each library: the time to import it, its size on disk and its lines of Python."""
-    found = []
-    for module, packages in {
-        "micrograd": HERE,
-        "micrograd 0.1.0": OLD,
-        "torch": TORCH,
-        "autograd": AUTOGRAD,
-        "casadi": CASADI,
-        "numpy": HERE,
-    }.items():
+    """What it costs to have each library."""
+    rows = []
+    for library, packages in LIBRARIES.items():
         try:
             python = environment(packages)
         except subprocess.CalledProcessError:
-            found.append({"library": module, "missing": "cannot be installed"})
-            continue
-        name = module.split()[0]
-        imports = f"{name}.nn" if name == "micrograd" else name
-        starts = [[], []]
-        for _ in range(7):
-            for times, code in zip(starts, ("pass", f"import {imports}")):
-                begun = time.perf_counter()
-                subprocess.run([python, "-c", code], cwd=tempfile.gettempdir(), check=True)
-                times.append(time.perf_counter() - begun)
-        code = f"import {name}; print({name}.__path__[0])"
-        folder = Path(subprocess.run([python, "-c", code], capture_output=True, text=True, cwd="/").stdout.strip())
-        files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-        lines = sum(path.read_bytes().count(b"\n") for path in files if path.suffix == ".py")
-        seconds = statistics.median(b - a for a, b in zip(*starts))
-        size = sum(path.stat().st_size for path in files)
-        found.append(
-            {"library": module, "import, ms": 1e3 * seconds, "size, KB": size / 1024, "lines of Python": lines}
-        )
-    return found
-
-
-def shown(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """A table in Markdown."""
-    lines = ["| | median | spread | ratio |", "| --- | ---: | ---: | ---: |"]
-    for row in rows:
-        if "missing" in row:
-            lines.append(f"| {row['peer']} | not here: {row['missing']} | | |")
+            rows.append({"library": library, "missing": "cannot be installed"})
         else:
-            unit, factor = next(
-                (u, f) for u, f in (("s", 1.0), ("ms", 1e3), ("us", 1e6)) if row["seconds"] * f >= 1 or u == "us"
-            )
-            spread = f"{row['spread'] / row['seconds']:.0%}" if len(row["times"]) > 1 else ""
-            lines.append(f"| {row['peer']} | {row['seconds'] * factor:.3g} {unit} | {spread} | {row['ratio']:.3g} |")
-    return lines
+            rows.append({"library": library} | cost(python, library.split()[0]))
+    return rows
 
 
-def columns(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """A table in Markdown with a column for each key."""
+def cost(python: str, module: str) -> dict[str, Any]:
+    """The time to import a module with this Python, its size on disk and its lines of Python."""
+
+    def timed(code: str) -> tuple[float, str]:
+        begun = time.perf_counter()
+        # Not where this was called: a folder named micrograd there would be the one that is imported.
+        said = subprocess.check_output([python, "-c", code], cwd=tempfile.gettempdir(), text=True)
+        return time.perf_counter() - begun, said.strip()
+
+    imports = f"import {'micrograd.nn' if module == 'micrograd' else module}"
+    taken = statistics.median(timed(imports)[0] - timed("pass")[0] for _ in range(7))
+    _, folder = timed(f"import {module}; print({module}.__path__[0])")
+    files = [path for path in Path(folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {
+        "import, ms": 1e3 * taken,
+        "size, KB": sum(path.stat().st_size for path in files) / 1024,
+        "lines of Python": sum(path.read_bytes().count(b"\n") for path in files if path.suffix == ".py"),
+    }
+
+
+def cells(row: dict[str, Any]) -> dict[str, str]:
+    """What the report says of a peer."""
+    if "missing" in row:
+        return {"": row["peer"], "median": f"not here: {row['missing']}"}
+    seconds = row["seconds"]
+    unit, factor = ("s", 1.0) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("us", 1e6)
+    return {
+        "": row["peer"],
+        "median": f"{seconds * factor:.3g} {unit}",
+        "spread": f"{row['spread'] / seconds:.0%}" if len(row["times"]) > 1 else "",
+        "ratio": f"{row['ratio']:.3g}",
+    }
+
+
+def text(x: Any) -> str:
+    if isinstance(x, dict):
+        return ", ".join(f"{name} {value}" for name, value in x.items())
+    if isinstance(x, float | int):
+        return f"{x:,.0f}" if x >= 1000 else f"{x:.3g}"
+    return str(x)
+
+
+def table(title: str, rows: Sequence[dict[str, Any]]) -> str:
+    """A heading and a table in Markdown with a column for each key."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-
-    def text(x: Any) -> str:
-        if isinstance(x, dict):
-            return ", ".join(f"{name} {value}" for name, value in x.items())
-        return (
-            f"{x:,.0f}" if isinstance(x, float | int) and x >= 1000 else f"{x:.3g}" if isinstance(x, float) else str(x)
-        )
-
-    cells = [[text(row.get(name, "")) for name in names] for row in rows]
-    return [f"| {' | '.join(line)} |" for line in (names, ["---:"] * len(names), *cells)]
+    lines = [names, ["---", *["---:"] * len(names[1:])], *([text(row.get(name, "")) for name in names] for row in rows)]
+    return "\n".join([f"## {title}", "", *(f"| {' | '.join(line)} |" for line in lines)])
 
 
 def report(results: dict[str, Any]) -> str:
-    lines = ["# Results", "", f"Written by `python -m benchmarks` on {results['date']}: {results['machine']}.", ""]
-    lines += ["One thread, float64. Times are medians of measurements in turns, the spread is the median absolute"]
-    lines += [
-        "deviation, the ratio is to the first row. A step is loss, gradients and update; of a GPT, loss and gradients."
+    parts = [
+        f"# Results\n\nMeasured by `python -m benchmarks` on {results['date']}: {results['machine']}.",
+        "One thread, float64. Times are medians of measurements in turns, the spread is the median absolute\n"
+        "deviation, the ratio is to the first row. A step is loss, gradients and update; of a GPT, loss and gradients.",
+        *(table(work, [cells(row) for row in rows]) for work, rows in results["works"].items()),
     ]
-    for work, rows in results["works"].items():
-        lines += ["", f"## {work}", "", *shown(rows)]
     if results["growth"]:
-        lines += [
-            "",
-            "## growth: the moons step with other samples, widths and depths",
-            "",
-            *columns(results["growth"]),
-        ]
+        parts.append(table("growth: the moons step with other samples, widths and depths", results["growth"]))
     if results["sizes"]:
-        lines += ["", "## what it costs to have it", "", *columns(results["sizes"])]
-    return "\n".join(lines) + "\n"
+        parts.append(table("what it costs to have it", results["sizes"]))
+    return "\n\n".join(parts) + "\n"
 
 
-def plot(results: dict[str, Any], path: str) -> None:
+def plot(rows: Iterable[dict[str, Any]], path: Path) -> None:
     """Bars for the moons step, on a logarithmic scale."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    rows = sorted((row for row in results["works"]["moons"] if "seconds" in row), key=lambda row: -row["seconds"])
+    rows = sorted((row for row in rows if "seconds" in row), key=lambda row: -row["seconds"])
     milliseconds = [1e3 * row["seconds"] for row in rows]
     fig, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
     colors = ["#0072b2" if row["peer"] == "micrograd, compiled" else "0.7" for row in rows]
@@ -232,47 +241,52 @@ def plot(results: dict[str, Any], path: str) -> None:
 def machine() -> str:
     info = Path("/proc/cpuinfo")
     model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    versions = {name: __import__(name).__version__ for name in ("micrograd", "numpy")}
-    parts = [
-        model[1] if model else platform.processor(),
-        f"{os.cpu_count()} cores",
-        f"Python {platform.python_version()}",
-    ]
-    return ", ".join(parts + [f"{name} {version}" for name, version in versions.items()])
+    versions = [f"{name} {import_module(name).__version__}" for name in ("micrograd", "numpy")]
+    parts = [model[1] if model else platform.processor(), f"{os.cpu_count()} cores"]
+    return ", ".join([*parts, f"Python {platform.python_version()}", *versions])
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
+    """What the command line asks for; `only` names every work that is to run."""
     works = [*PEERS, "growth", "sizes"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--only", action="append", choices=works, help="only this work; may be given more than once")
-    parser.add_argument("--quick", action="store_true", help="fewer measurements; RESULTS.md stays as it is")
+    parser.add_argument("--quick", action="store_true", help="fewer measurements")
     parser.add_argument("--json", metavar="FILE", help="where all measurements go")
-    parser.add_argument("--plot", metavar="FILE", help="where a picture of the moons step goes")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/RESULTS.md and benchmarks/moons.png anew")
     args = parser.parse_args()
+    if args.save and (args.only or args.quick):
+        parser.error("--save needs all measurements of everything: leave out --only and --quick")
+    args.only = args.only or works
+    return args
+
+
+def main() -> None:
+    args = arguments()
     try:
         import pyperf  # noqa: F401
         from tqdm import tqdm
+
+        if args.save:
+            import matplotlib  # noqa: F401
     except ImportError as missing:
         sys.exit(f'python -m benchmarks needs {missing.name}: pip install -e ".[dev]"')
-    chosen = args.only or works
-    if args.plot and "moons" not in chosen:
-        parser.error("--plot shows the moons step: add --only moons")
-    results: dict[str, Any] = {"date": str(datetime.date.today()), "machine": machine(), "works": {}}
-    with tqdm(total=sum(len(PEERS.get(work, "x")) for work in chosen)) as progress:
-        for work in chosen:
+    results: dict[str, Any] = {"date": str(datetime.date.today()), "machine": machine()}
+    results |= {"works": {}, "growth": [], "sizes": []}
+    with tqdm(total=sum(len(PEERS.get(work, [work])) for work in args.only)) as progress:
+        for work in args.only:
             if work in PEERS:
                 results["works"][work] = run(work, 3 if args.quick else 11, progress)
-        progress.set_description("growth")
-        results["growth"] = growth(args.quick) if "growth" in chosen else []
-        progress.set_description("sizes")
-        results["sizes"] = sizes() if "sizes" in chosen else []
+            else:
+                progress.set_description(work)
+                results[work] = growth(args.quick) if work == "growth" else sizes()
+                progress.update()
     print(report(results))
     if args.json:
         Path(args.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
-    if args.plot:
-        plot(results, args.plot)
-    if not args.quick and not args.only:
-        (Path(__file__).parent / "RESULTS.md").write_text(report(results), encoding="utf-8")
+    if args.save:
+        (HOME / "RESULTS.md").write_text(report(results), encoding="utf-8")
+        plot(results["works"]["moons"], HOME / "moons.png")
 
 
 if __name__ == "__main__":

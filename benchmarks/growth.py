@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 import tracemalloc
+from collections.abc import Callable
 
 SIZES = [
     *({"samples": n} for n in (25, 50, 100, 200, 400, 800, 1600)),
@@ -14,35 +15,31 @@ SIZES = [
 ]
 
 
-def measure(samples: int = 100, width: int = 16, depth: int = 2) -> dict[str, float]:
-    import random
+def seconds(function: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    function()
+    return time.perf_counter() - begun
 
+
+def measure(samples: int = 100, width: int = 16, depth: int = 2) -> dict[str, float]:
+    """The costs of a network of this `width` and `depth` on this many samples."""
     import numpy as np
 
     import micrograd
-    from benchmarks.work import max_margin, of_values, points
-    from micrograd.nn import MLP
+    from benchmarks.network import max_margin, mlp, points
+    from benchmarks.work import RATE, descend
     from micrograd.viz import trace
 
-    random.seed(1337)
-    model = MLP(2, [*[width] * depth, 1])
-    X, y = map(np.array, points(samples))
+    model, (X, y) = mlp((2, *[width] * depth, 1)), map(np.array, points(samples))
     loss = micrograd.compile(lambda X, y: max_margin(model, X, y))
-    start = time.perf_counter()
-    loss(X, y)
-    traced = time.perf_counter()
-    loss(X, y).backward()
-    first = time.perf_counter() - start
-    step, _ = of_values(lambda: loss(X, y), model)
-    times = []
-    for _ in range(30):
-        begun = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - begun)
+    forward = seconds(lambda: loss(X, y))
+    both = forward + seconds(lambda: loss(X, y).backward())
+    parameters = model.parameters()
+    step = statistics.median(seconds(lambda: descend(loss(X, y), parameters, RATE)) for _ in range(30))
     begun = time.perf_counter()
     eager = max_margin(model, X, y)
     eager.backward()
-    seconds = time.perf_counter() - begun
+    computed = time.perf_counter() - begun
     nodes = len(trace(eager)[0])
     del eager
     tracemalloc.start()
@@ -52,12 +49,12 @@ def measure(samples: int = 100, width: int = 16, depth: int = 2) -> dict[str, fl
     held.clear()
     return {
         "nodes": nodes,
-        "eager nodes a second": nodes / seconds,
+        "eager nodes a second": nodes / computed,
         "bytes a node": memory / nodes,
-        "forward traced and lowered, s": traced - start,
-        "all traced and lowered, s": first,
-        "us a node": 1e6 * first / nodes,
-        "step, ms": 1e3 * statistics.median(times),
+        "forward traced and lowered, s": forward,
+        "all traced and lowered, s": both,
+        "us a node": 1e6 * both / nodes,
+        "step, ms": 1e3 * step,
         "tensor operations": loss.program.operations,
     }
 

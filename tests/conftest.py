@@ -1,10 +1,24 @@
 """Settings for all tests."""
 
 import os
+import random
 
+import pytest
 from hypothesis import settings
+
+from micrograd.nn import MLP
 
 # The same examples in every run, so that a red test is a change of ours; `nightly` looks for new ones.
 settings.register_profile("default", derandomize=True, deadline=None)
 settings.register_profile("nightly", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def model():
+    """A small network whose biases are not zero."""
+    random.seed(3)
+    model = MLP(3, [4, 2], nonlin="tanh")
+    for p in model.parameters():
+        p.data += random.uniform(-0.2, 0.2)
+    return model

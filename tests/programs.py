@@ -1,24 +1,31 @@
-"""Operations and random programs that run alike on Values, on PyTorch tensors and under `compile`."""
+"""Operations and programs that run alike on Values, on PyTorch tensors and under `compile`, and how to compare them."""
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
 
+import numpy as np
 import torch
 from hypothesis import strategies as st
+
+import micrograd
+from micrograd import Value
 
 SPECIALS = [-math.inf, -1e308, -8, -1, -0.5, -0.0, 0.0, 1 / 3, 0.5, 1, 2, 710, 1e308, math.inf, math.nan]
 
 # The names are those of PyTorch's tensors, so that one table serves both.
-UNARY: dict[str, Callable[[Any], Any]] = {
+UNARY: dict[str, Callable[..., Any]] = {
     "neg": operator.neg,
     "abs()": abs,
     **{name: methodcaller(name) for name in ("relu", "tanh", "sigmoid", "exp", "log", "sqrt", "sin", "cos", "abs")},
 }
-BINARY: dict[str, Callable[[Any, Any], Any]] = {
+BINARY: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -29,7 +36,7 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def leaf(x: float) -> torch.Tensor:
+def leaf(x: float) -> Any:
     return torch.tensor(x, dtype=torch.float64, requires_grad=True)
 
 
@@ -38,6 +45,43 @@ def close(got: float, want: float, rel: float = 1e-12, abs_: float = 0.0) -> boo
     if math.isnan(want) or math.isnan(got):
         return math.isnan(want) and math.isnan(got)
     return math.isclose(got, want, rel_tol=rel, abs_tol=abs_)
+
+
+def agree(got: Sequence[float], want: Sequence[float], rel: float = 1e-12, abs_: float = 0.0) -> None:
+    for a, b in zip(got, want, strict=True):
+        assert close(a, b, rel, abs_), f"{a} is not {b}"
+
+
+def flat(x: Any) -> list[Any]:
+    """All Values and numbers in lists, tuples, dicts and arrays."""
+    if isinstance(x, dict):
+        x = list(x.values())
+    return [v for item in x for v in flat(item)] if isinstance(x, list | tuple | np.ndarray) else [x]
+
+
+def numbers(x: Any) -> list[float]:
+    return [v.data if isinstance(v, Value) else float(v) for v in flat(x)]
+
+
+def gradients(leaves: Iterable[Value]) -> list[float]:
+    """The gradients, which are zero again afterwards."""
+    out = [v.grad for v in leaves]
+    for v in leaves:
+        v.grad = 0.0
+    return out
+
+
+def check(f: Callable[..., Any], leaves: Iterable[Value], *args: Any, compiled: Any = None, **kwargs: Any) -> Any:
+    """Compare f with its compiled form: results, and the gradients of a sum of the results with odd weights."""
+    compiled = compiled or micrograd.compile(f)
+    found = []
+    for function in (f, compiled):
+        out = function(*args, **kwargs)
+        weighted = [(0.5 + i) * v for i, v in enumerate(flat(out)) if isinstance(v, Value)]
+        sum(weighted, Value(0)).backward()
+        found.append([*numbers(out), *gradients(leaves)])
+    agree(found[1], found[0], 1e-9, 1e-12)
+    return compiled
 
 
 @dataclass
@@ -70,12 +114,25 @@ def programs(draw: st.DrawFn, max_lines: int = 60, numbers: st.SearchStrategy[fl
     return Program(leaves, lines)
 
 
-def torch_reference(program: Program, nudge: float = 0.0) -> tuple[float, list[float]]:
+def torch_reference(program: Program, nudge: float) -> list[float]:
     """Value and gradients in PyTorch, with the leaves moved by a relative `nudge`."""
     leaves = [leaf(x * (1.0 + nudge)) for x in program.leaves]
     out = program(leaves)
     out.backward()
-    return out.item(), [0.0 if x.grad is None else x.grad.item() for x in leaves]
+    return [out.item(), *(0.0 if x.grad is None else x.grad.item() for x in leaves)]
+
+
+def error_without(package: str, code: str) -> str:
+    """What `code` ends with, in a process of its own, where a package is missing."""
+    code = f"import sys; sys.modules[{package!r}] = None; {code}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr.splitlines()[-1]
+
+
+def moons(n: int, seed: int = 1337) -> tuple[Any, Any]:
+    """Samples for `max_margin_loss`, though they lie anywhere."""
+    rng = random.Random(seed)
+    X = np.array([[rng.uniform(-2, 2), rng.uniform(-1, 1)] for _ in range(n)])
+    return X, np.array([rng.choice([-1, 1]) for _ in range(n)])
 
 
 def readme_expression(a, b):

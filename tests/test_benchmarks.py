@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks.__main__ import ROOT, report
+from benchmarks.__main__ import ROOT, main, report
 from benchmarks.work import HERE, PEERS, TORCH
 
 
@@ -22,7 +22,7 @@ def check(work, name):
 @pytest.mark.parametrize("work", ["moons", "expression", "GPT, 8 tokens", "digits epoch"])
 def test_all_compute_the_same(work):
     slow = ("0-d", "eager", "microGPT")
-    names = [name for name, (packages, _) in PEERS[work].items() if packages in (HERE, TORCH)]
+    names = [name for name, peer in PEERS[work].items() if peer.packages in (HERE, TORCH)]
     first, *others = [check(work, name) for name in names if not any(word in name for word in slow)]
     assert len(others) >= 1
     for other in others:
@@ -39,7 +39,15 @@ def test_the_report():
     sizes = [{"library": "x", "import, ms": 5.0}, {"library": "y", "missing": "cannot be installed"}]
     text = report({"date": "today", "machine": "this", "works": {"w": rows}, "growth": growth, "sizes": sizes})
     assert "| a | 200 us | 5% | 1 |" in text
-    assert "| b | not here: no such package | | |" in text
+    assert "| b | not here: no such package |  |  |" in text
     assert "| c | 3 s |  | 1.5e+04 |" in text
     assert "| samples 25 | 17,000 | 0.125 |" in text
     assert "| y |  | cannot be installed |" in text
+
+
+@pytest.mark.parametrize("option", [["--quick"], ["--only", "moons"]])
+def test_only_a_run_of_everything_is_saved(option, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--save", *option])
+    with pytest.raises(SystemExit):
+        main()
+    assert "leave out --only and --quick" in capsys.readouterr().err

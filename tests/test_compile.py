@@ -3,104 +3,41 @@
 import functools
 import math
 import random
-import subprocess
-import sys
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from programs import BINARY, SPECIALS, UNARY, close
+from programs import BINARY, SPECIALS, UNARY, agree, check, close, error_without, gradients, moons, numbers
 
 import micrograd
 from benchmarks.gpt import GPT
 from micrograd import Value
+from micrograd.__main__ import max_margin_loss
 from micrograd.nn import MLP, Module
 
-
-def gradients(leaves):
-    out = [v.grad for v in leaves]
-    for v in leaves:
-        v.grad = 0.0
-    return out
-
-
-def flat(x):
-    """All Values and numbers in a result, as numbers."""
-    if isinstance(x, dict):
-        x = list(x.values())
-    if isinstance(x, list | tuple | np.ndarray):
-        return [number for item in x for number in flat(item)]
-    return [x.data if isinstance(x, Value) else float(x)]
-
-
-def values(x):
-    if isinstance(x, dict):
-        x = list(x.values())
-    if isinstance(x, list | tuple | np.ndarray):
-        return [v for item in x for v in values(item)]
-    return [x] if isinstance(x, Value) else []
-
-
-def agree(got, want, rel=1e-9, abs_=1e-12):
-    assert len(got) == len(want)
-    for a, b in zip(got, want):
-        assert close(a, b, rel, abs_), f"{a} is not {b}"
-
-
-def check(f, leaves, *args, compiled=None, **kwargs):
-    """Compare f with its compiled form: results, and the gradients of a sum of the results with odd weights."""
-    compiled = compiled or micrograd.compile(f)
-    found = []
-    for function in (f, compiled):
-        out = function(*args, **kwargs)
-        weights = [0.5 + i for i in range(len(values(out)))]
-        sum((w * v for w, v in zip(weights, values(out))), Value(0)).backward()
-        found.append((flat(out), gradients(leaves)))
-    (want, want_gradients), (got, got_gradients) = found
-    agree(got, want)
-    agree(got_gradients, want_gradients)
-    return compiled
-
-
 # ---- whole programs ----
-
-
-def moons(n, seed=1337):
-    rng = random.Random(seed)
-    X = np.array([[rng.uniform(-2, 2), rng.uniform(-1, 1)] for _ in range(n)])
-    return X, np.array([rng.choice([-1, 1]) for _ in range(n)])
-
-
-def moons_loss(model):
-    def loss(X, y):
-        scores = [model(x) for x in X]
-        margins = [(1 - yi * si).relu() for yi, si in zip(y, scores)]
-        reg = 1e-4 * sum(p * p for p in model.parameters())
-        return sum(margins) / len(margins) + reg, scores
-
-    return loss
 
 
 def test_backward_from_one_result():
     """The usual case, for which the program has the gradient 1 built in."""
     random.seed(0)
     model = MLP(2, [8, 6, 1])
-    loss = moons_loss(model)
     found = []
-    for function in (loss, micrograd.compile(loss)):
-        function(*moons(20))[0].backward()
+    for function in (max_margin_loss, micrograd.compile(max_margin_loss)):
+        function(model, *moons(20))[0].backward()
         found.append(gradients(model.parameters()))
-    agree(found[1], found[0])
+    agree(found[1], found[0], 1e-9, 1e-12)
 
 
 @pytest.mark.parametrize("nonlin", ["relu", "tanh", "sigmoid"])
 def test_moons(nonlin):
     random.seed(0)
     model = MLP(2, [8, 6, 1], nonlin=nonlin)
-    compiled = check(moons_loss(model), model.parameters(), *moons(20))
-    check(moons_loss(model), model.parameters(), *moons(20, seed=2), compiled=compiled)
+    compiled = check(max_margin_loss, model.parameters(), model, *moons(20))
+    check(max_margin_loss, model.parameters(), model, *moons(20, seed=2), compiled=compiled)
 
 
 def test_the_moons_program_does_not_grow_with_the_samples():
@@ -108,20 +45,16 @@ def test_the_moons_program_does_not_grow_with_the_samples():
     model = MLP(2, [16, 16, 1])
     counts = set()
     for n in (10, 25, 60):
-        loss = micrograd.compile(moons_loss(model))
-        loss(*moons(n))[0].backward()
+        loss = micrograd.compile(max_margin_loss)
+        loss(model, *moons(n))[0].backward()
         counts.add(loss.program.operations)
     assert len(counts) == 1
     assert counts.pop() <= 24
 
 
-def test_inputs_wrapped_in_values():
+def test_inputs_that_are_plain_numbers():
     model = MLP(2, [4, 1])
-
-    def loss(X):
-        return sum(model([Value(x) for x in row]) for row in X)
-
-    check(loss, model.parameters(), [[1.0, 2.0], [3, -1]])
+    check(lambda X: [model(row) for row in X], model.parameters(), [[1.0, 2.0], [3, -1]])
 
 
 def test_a_recurrent_network():
@@ -186,7 +119,7 @@ def test_special_values(name):
             for out in outs:
                 out.backward()
             results.append([*(out.data for out in outs), *gradients(left), *gradients(right)])
-        agree(results[1], results[0], 1e-12, 0.0)
+        agree(results[1], results[0])
 
 
 @pytest.mark.parametrize("k", [-2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 2.5])
@@ -198,7 +131,7 @@ def test_special_values_to_a_constant_power(k):
         for out in outs:
             out.backward()
         results.append([*(out.data for out in outs), *gradients(leaves)])
-    agree(results[1], results[0], 1e-12, 0.0)
+    agree(results[1], results[0])
 
 
 # ---- what goes in and out ----
@@ -216,7 +149,7 @@ def test_structures():
     compiled = micrograd.compile(f)
     args = {"list": [1, Value(2), np.float32(3)]}, np.arange(6.0).reshape(2, 3), True, 5
     want, got = f(*args, scale=4), compiled(*args, scale=4)
-    agree(flat(got), flat(want))
+    agree(numbers(got), numbers(want))
     assert isinstance(got["pair"], Pair)
     assert got["pair"].first.shape == (2, 3)
     assert got["pair"].second == (4.0, 10.0)
@@ -370,8 +303,6 @@ def test_static_arguments_are_themselves():
 
     assert [f(1.0, n_layer=n).data for n in (1, 3, 5)] == [2, 8, 32]
     assert f(1.0, 4).data == 16
-    with pytest.raises(ValueError, match="no argument n_head"):
-        micrograd.compile(lambda x: x, static=("n_head",))
 
 
 weight = Value(2)
@@ -434,25 +365,33 @@ def test_a_tensor_of_many_lengths():
 a = Value(2.0, label="a")
 
 
+def assigns(x):
+    a.data = a.data * x
+    return a * x
+
+
 @pytest.mark.parametrize(
     ("f", "words"),
     [
-        (lambda x: a if a.data > 0 else -a, "> looks at a number"),
+        (lambda x: a if a.data > 0 else -a, r"> looks at a number.* where_le\(\)"),
         (lambda x: a if x > 0 else -a, "> looks at"),
         (lambda x: a * (1 if x else 2), "test"),
         (lambda x: a * (x == 3), "== looks at"),
-        (lambda x: a * float(a.data), r"float\(\)"),
+        (lambda x: a * float(a.data), r"float\(\).* looks at a number"),
         (lambda x: a * int(x), r"int\(\)"),
         (lambda x: a * math.exp(x), "math"),
         (lambda x: a * [1, 2, 3, 4][x], "index"),
+        (lambda x: [a] * x, r"repetition looks at a number.* static="),
         (lambda x: sum(a for _ in range(x)), "range"),
         (lambda x: a * round(x), "rounding"),
         (lambda x: a * (x % 2), "%"),
-        (lambda x: a * len(f"{x:.2f}"), "format"),
+        (lambda x: a * len(f"{x:.2f}"), "a format looks at a number"),
         (lambda x: Value(math.tanh(a.data), (a,), "tanh"), "math"),
         (lambda x: Value(5.0, (a * x,), "five"), "'five' was added by hand"),
         (lambda x: "text", "returned 'text'"),
         (lambda x: [a, None], "returned None"),
+        (lambda x: object(), "returned <object"),
+        (assigns, r"assigns \.data"),
         (lambda x: a * "text", "multiply sequence"),
     ],
 )
@@ -466,42 +405,9 @@ def test_errors(f, words):
     a.grad = 0.0
 
 
-def test_assigning_data_is_an_error():
-    b = Value(1)
-
-    def f(x):
-        b.data = b.data * x
-        return b * x
-
-    with pytest.raises(TypeError, match=r"assigns \.data"):
-        micrograd.compile(f)(1.0)
-    assert type(b.data) is float
-
-
-def test_an_argument_that_cannot_be_a_key():
-    with pytest.raises(TypeError, match=r"argument 'x'.*type set"):
-        micrograd.compile(lambda x: a)({1, 2})
-
-
-def test_the_function_keeps_its_own_errors():
-    with pytest.raises(ZeroDivisionError):
-        micrograd.compile(lambda x: a * (1 / 0))(1)
-    with pytest.raises(TypeError, match="positional argument"):
-        micrograd.compile(lambda x: a)(1, 2)
-
-
 def test_without_numpy():
-    code = """
-import sys
-sys.modules["numpy"] = None
-import micrograd
-try:
-    micrograd.compile(lambda: 1)
-except ImportError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 'pip install "micrograd[compile]"' in done.stdout
+    error = error_without("numpy", "import micrograd; micrograd.compile(lambda: 1)")
+    assert error == 'ImportError: compile needs NumPy: pip install "micrograd[compile]"'
 
 
 def test_an_error_elsewhere_in_the_backward_pass_puts_the_gradients_back():
@@ -528,9 +434,9 @@ def test_threads_share_a_compiled_function():
     model = MLP(2, [8, 1])
     compiled = micrograd.compile(lambda X: [model(x) for x in X])
     batches = [moons(10, seed)[0] for seed in range(40)]
-    want = [flat(compiled(X)) for X in batches]
+    want = [numbers(compiled(X)) for X in batches]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda X: flat(compiled(X)), batches)) == want
+        assert list(pool.map(lambda X: numbers(compiled(X)), batches)) == want
 
 
 # ---- what can be seen ----
@@ -538,24 +444,22 @@ def test_threads_share_a_compiled_function():
 
 def test_the_program_can_be_read_and_run():
     model = MLP(2, [16, 16, 1])
-    loss = micrograd.compile(moons_loss(model))
-    with pytest.raises(AttributeError, match="call it first"):
-        _ = loss.program
+    loss = micrograd.compile(max_margin_loss)
     X, y = moons(10)
-    total, _ = loss(X, y)
+    total, _ = loss(model, X, y)
     total.backward()
     text = str(loss.program)
     assert "scalar operations became" in text
     assert "(10, 16)" in text
     assert "maximum" in text
-    assert loss.program_for(X, y) is loss.program
-    assert loss.program_for(X[:5], y[:5]) is not loss.program_for(X, y)
+    assert loss.program_for(model, X, y) is loss.program
+    assert loss.program_for(model, X[:5], y[:5]) is not loss.program_for(model, X, y)
 
-    namespace = {}
-    exec(loss.program_for(X, y).source, namespace)
-    leaves = np.array([v.data for v in loss.call_for((X, y), {})[0].leaves])
-    numbers, _ = namespace["forward"](leaves, X.reshape(-1), y)
-    assert numbers[0] == pytest.approx(total.data, rel=1e-12)
+    namespace: dict[str, Any] = {}
+    exec(loss.program_for(model, X, y).source, namespace)
+    leaves = np.array([v.data for v in loss.call_for((model, X, y), {})[0].leaves])
+    results, _ = namespace["forward"](leaves, X.reshape(-1), y)
+    assert results[0] == pytest.approx(total.data, rel=1e-12)
 
 
 def test_the_forward_pass_alone_makes_no_backward():
@@ -608,15 +512,15 @@ def test_arrays_of_numbers_come_back():
     assert [v.data for v in out[1]] == [6.0, 2.0]
 
 
-def test_an_unhashable_argument_after_others():
-    with pytest.raises(TypeError, match="argument 'c'"):
-        micrograd.compile(lambda a, b, c: a)(1.0, "text", {1})
-
-
 def test_a_symbol_can_be_shown():
     seen = []
     a = Value(2)
-    micrograd.compile(lambda x: seen.append(repr(x * a.data)) or a * x)(3.0)
+
+    def f(x):
+        seen.append(repr(x * a.data))
+        return a * x
+
+    micrograd.compile(f)(3.0)
     assert seen == ["6.0", "Symbol('*', ...)"]
 
 

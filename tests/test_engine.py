@@ -5,18 +5,23 @@ import fractions
 import math
 import pickle
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from programs import BINARY, SPECIALS, UNARY, close, leaf, readme_expression
+from programs import BINARY, SPECIALS, UNARY, agree, gradients, leaf, readme_expression
 
 from micrograd import Value
 from micrograd.engine import graph
 
 
-def same(got, want, rel=1e-12):
-    assert close(got, want, rel), f"{got} is not {want}"
+def on_both(program, *inputs):
+    """The result of a program and its gradients, on Values and on tensors."""
+    values, tensors = [Value(x) for x in inputs], [leaf(float(x)) for x in inputs]
+    out, want = program(*values), program(*tensors)
+    out.backward()
+    return [out.data, *gradients(values)], [want.item(), *(g.item() for g in torch.autograd.grad(want, tensors))]
 
 
 # ---- every operation, on every special value ----
@@ -25,54 +30,39 @@ def same(got, want, rel=1e-12):
 @pytest.mark.parametrize("name", UNARY)
 def test_unary_special_values(name):
     for x in SPECIALS:
-        v, t = Value(x), leaf(float(x))
-        out, want = UNARY[name](v), UNARY[name](t)
-        out.backward()
-        want.backward()
-        same(out.data, want.item())
-        same(v.grad, t.grad.item())
+        got, want = on_both(UNARY[name], x)
+        agree(got, want)
 
 
 @pytest.mark.parametrize("name", BINARY)
 def test_binary_special_values(name):
     for x in SPECIALS:
         for y in SPECIALS:
-            v, w, t, u = Value(x), Value(y), leaf(float(x)), leaf(float(y))
-            out, want = BINARY[name](v, w), BINARY[name](t, u)
-            out.backward()
-            want.backward()
-            for got, expected in zip((out.data, v.grad, w.grad), (want, t.grad, u.grad)):
-                same(got, expected.item())
+            got, want = on_both(BINARY[name], x, y)
+            agree(got, want)
 
 
-def number(x, name):
-    """How PyTorch takes a plain number beside a tensor; its maximum and minimum take none."""
-    return torch.tensor(float(x), dtype=torch.float64) if name in ("maximum", "minimum") else x
+def beside(v, x):
+    """The number x; beside a tensor, as a tensor."""
+    return torch.tensor(float(x), dtype=torch.float64) if isinstance(v, torch.Tensor) else x
 
 
 @pytest.mark.parametrize("name", BINARY)
 def test_a_number_on_the_right(name):
+    plain = name not in ("maximum", "minimum")  # PyTorch's take no number
     for x in SPECIALS:
         for y in SPECIALS:
-            v, t = Value(x), leaf(float(x))
-            out, want = BINARY[name](v, y), BINARY[name](t, number(y, name))
-            out.backward()
-            want.backward()
-            same(out.data, want.item())
-            same(v.grad, t.grad.item())
+            got, want = on_both(lambda v, y=y: BINARY[name](v, y if plain else beside(v, y)), x)
+            agree(got, want)
 
 
 @pytest.mark.parametrize("name", ["+", "-", "*", "/", "**"])
 def test_a_number_on_the_left(name):
     for x in SPECIALS:
         for y in SPECIALS:
-            v, t = Value(y), leaf(float(y))
             # As a tensor: PyTorch takes `number / tensor` as a product, which overflows sooner than a / b.
-            out, want = BINARY[name](x, v), BINARY[name](number(x, "maximum"), t)
-            out.backward()
-            want.backward()
-            same(out.data, want.item())
-            same(v.grad, t.grad.item())
+            got, want = on_both(lambda v, x=x: BINARY[name](beside(v, x), v), y)
+            agree(got, want)
 
 
 def test_kinks_and_ties():
@@ -92,14 +82,6 @@ def test_kinks_and_ties():
 # ---- whole programs ----
 
 
-def on_both(program, *inputs):
-    values, tensors = [Value(x) for x in inputs], [leaf(x) for x in inputs]
-    out, want = program(*values), program(*tensors)
-    out.backward()
-    want.backward()
-    return (out.data, *(v.grad for v in values)), (want.item(), *(t.grad.item() for t in tensors))
-
-
 def test_sanity_check():
     def program(x):
         z = 2 * x + 2 + x
@@ -113,7 +95,7 @@ def test_sanity_check():
 
 def test_more_ops():
     got, want = on_both(readme_expression, -4.0, 2.0)
-    assert all(math.isclose(x, y, rel_tol=1e-14) for x, y in zip(got, want))
+    agree(got, want, 1e-14)
     assert [f"{x:.4f}" for x in got] == ["24.7041", "138.8338", "645.5773"]
 
 
@@ -129,24 +111,6 @@ def test_leaf_data_becomes_a_float(x):
     assert type(Value(x).data) is float
     assert Value(x).data == float(x)
     assert type((Value(1) + x).data) is float
-
-
-@pytest.mark.parametrize("x", ["3", None, [1.0], 1j, np.complex64(1j), np.array([1.0]), object], ids=repr)
-def test_what_is_no_number_is_named(x):
-    with pytest.raises(TypeError) as error:
-        Value(x)
-    assert repr(x) in str(error.value)
-    assert type(x).__name__ in str(error.value)
-
-
-@pytest.mark.parametrize("name", BINARY)
-@pytest.mark.parametrize("bad", ["3", None, [1.0], 1j], ids=repr)
-def test_an_operand_that_is_no_number(name, bad):
-    with pytest.raises(TypeError):
-        BINARY[name](Value(2), bad)
-    if name not in ("maximum", "minimum"):
-        with pytest.raises(TypeError):
-            BINARY[name](bad, Value(2))
 
 
 def test_operators_let_the_other_operand_answer():
@@ -227,18 +191,15 @@ def test_the_graph_in_topological_order():
 
 
 def test_backward_accumulates_as_pytorch_does():
-    (a, b), (t, u) = (Value(2), Value(-3)), (leaf(2.0), leaf(-3.0))
-    for x, y in ((a, b), (t, u)):
-        shared = x * y
-        first, second = shared * x, shared.exp() if x is a else torch.exp(shared)
-        keep = {} if x is a else {"retain_graph": True}
-        for loss in (first, second, first):
+    found = []
+    for (x, y), keep in ([Value(2), Value(-3)], {}), ([leaf(2.0), leaf(-3.0)], {"retain_graph": True}):
+        shared, grads = x * y, []
+        first, second = shared * x, shared.exp()
+        for loss in (first, second, first, x):
             loss.backward(**keep)
-    assert a.grad == pytest.approx(t.grad.item(), rel=1e-14)
-    assert b.grad == pytest.approx(u.grad.item(), rel=1e-14)
-    a.backward()
-    t.backward()
-    assert a.grad == pytest.approx(t.grad.item(), rel=1e-14)
+            grads += [float(x.grad), float(y.grad)]
+        found.append(grads)
+    agree(found[0], found[1], 1e-14)
 
 
 def test_data_changed_after_the_forward_pass_changes_no_gradient():
@@ -304,7 +265,7 @@ def test_a_subclass_and_attributes():
             super().__init__(data)
             self.m = 0.0
 
-    p = Parameter(3)
+    p: Any = Parameter(3)
     p.velocity = 1.0
     q = p * p + 1
     q.name = "q"
@@ -317,7 +278,7 @@ def test_a_subclass_and_attributes():
 
 @pytest.mark.parametrize("roundtrip", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy, copy.copy])
 def test_a_leaf_can_be_copied(roundtrip):
-    v = Value(1.5, label="w")
+    v: Any = Value(1.5, label="w")
     v.grad = 0.25
     v.m = 3
     w = roundtrip(v)
@@ -325,12 +286,6 @@ def test_a_leaf_can_be_copied(roundtrip):
     assert w is not v
     (w * 2).backward()
     assert (w.grad, v.grad) == (2.25, 0.25)
-
-
-@pytest.mark.parametrize("copier", [pickle.dumps, copy.deepcopy])
-def test_a_node_with_parents_cannot(copier):
-    with pytest.raises(TypeError, match="pickle the leaves"):
-        copier(Value(1) + 1)
 
 
 # ---- derivatives of derivatives ----

@@ -1,5 +1,7 @@
 """The losses against PyTorch's, and the compiled form against the eager one."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ def max_margin(scores, targets):
     return (1 - targets * scores).relu().mean()
 
 
-TORCH = {
+TORCH: dict[str, Callable[..., torch.Tensor]] = {
     "softmax": lambda x: torch.softmax(x, 0),
     "log_softmax": lambda x: torch.log_softmax(x, 0),
     "cross_entropy": torch.nn.functional.cross_entropy,
@@ -44,13 +46,14 @@ def check(name, inputs, *others):
     targets = [torch.tensor(x) if isinstance(x, int) else torch.tensor(x, dtype=torch.float64) for x in others]
     want = TORCH[name](reference, *targets)
     weights = torch.tensor([1.0, -2.0, 0.5, 3.0, 1.5, -0.25], dtype=torch.float64)
-    (want if want.ndim == 0 else (weights[: len(inputs)] * want).sum()).backward()
+    whole = want if want.ndim == 0 else (weights[: len(inputs)] * want).sum()
+    (gradient,) = torch.autograd.grad(whole, reference)
     for function in getattr(F, name), micrograd.compile(getattr(F, name)):
         leaves = [Value(x) for x in inputs]
         outs, total = results(function(leaves, *others))
         total.backward()
         assert [x.data for x in outs] == pytest.approx(want.reshape(-1).tolist(), rel=1e-10, abs=1e-11)
-        assert [x.grad for x in leaves] == pytest.approx(reference.grad.tolist(), rel=1e-10, abs=1e-11)
+        assert [x.grad for x in leaves] == pytest.approx(gradient.tolist(), rel=1e-10, abs=1e-11)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
@@ -113,28 +116,3 @@ def test_an_index_may_be_an_argument_of_a_compiled_function():
     assert [loss(i).data for i in range(3)] == pytest.approx([F.cross_entropy(logits, i).data for i in range(3)])
     assert len(loss.calls) == 1  # one program for all of them
     assert np.isnan([loss(i).data for i in (3, -1, 0.5)]).all()
-
-
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-def test_no_logits(name):
-    with pytest.raises(ValueError, match=r"at least 1 logit, got \[\]"):
-        getattr(F, name)([])
-
-
-@pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize(("inputs", "targets"), [([], []), ([1.0], []), ([1.0], [1.0, 0.0])])
-def test_unequal_lengths(name, inputs, targets):
-    with pytest.raises(ValueError, match=f"at least 1, got {len(inputs)} and {len(targets)}"):
-        getattr(F, name)(inputs, targets)
-
-
-def test_targets_of_cross_entropy():
-    with pytest.raises(ValueError, match="got 3 and 2"):
-        F.cross_entropy([1.0, 2.0], [0.5, 0.25, 0.25])
-    for target in -1, 2:
-        with pytest.raises(ValueError, match=f"among 2 logits is between 0 and 1, got {target}"):
-            F.cross_entropy([1.0, 2.0], target)
-    with pytest.raises(TypeError):
-        F.cross_entropy([1.0, 2.0], 1.0)
-    with pytest.raises(TypeError, match="real number"):
-        F.mse_loss(["a"], [1.0])

@@ -6,8 +6,10 @@ import sys
 import weakref
 
 import pytest
+from programs import moons
 
 from micrograd import Value
+from micrograd.__main__ import max_margin_loss
 from micrograd.nn import MLP
 
 
@@ -19,23 +21,19 @@ def no_collector():
     gc.enable()
 
 
-def moons_step(model, X, y):
-    scores = [model([Value(x) for x in row]) for row in X]
-    losses = [(1 - yi * score).relu() for yi, score in zip(y, scores)]
-    total = sum(losses) / len(losses) + 1e-4 * sum(p * p for p in model.parameters())
-    model.zero_grad()
-    total.backward()
-
-
 def test_the_graph_is_freed_without_the_collector(no_collector):
     random.seed(0)
     model = MLP(2, [16, 16, 1])
-    X = [[random.uniform(-1, 1), random.uniform(-1, 1)] for _ in range(100)]
-    y = [random.choice([-1, 1]) for _ in X]
-    moons_step(model, X, y)
+    X, y = moons(100)
+
+    def step():
+        model.zero_grad()
+        max_margin_loss(model, X, y)[0].backward()
+
+    step()
     blocks = sys.getallocatedblocks()
     for _ in range(20):
-        moons_step(model, X, y)
+        step()
     assert sys.getallocatedblocks() - blocks < 500  # one graph is some 300,000
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import leaf
 
 from micrograd import Value
 from micrograd.optim import SGD, Adam, AdamW
@@ -45,7 +46,7 @@ def train(optimizer, params, steps):
 def test_fifty_steps_as_in_torch(combination):
     kind, options = combination
     params = [Value(x) for x in (0.3, -1.2, 2.0)]
-    reference = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in params]
+    reference = [leaf(p.data) for p in params]
     ours = kind(params, **options)
     theirs = getattr(torch.optim, kind.__name__)(reference, **options)
     for got, want in zip(train(ours, params, 50), train(theirs, reference, 50)):
@@ -55,7 +56,7 @@ def test_fifty_steps_as_in_torch(combination):
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
 def test_defaults_as_in_torch(kind):
     params = [Value(x) for x in (0.3, -1.2, 2.0)]
-    reference = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in params]
+    reference = [leaf(p.data) for p in params]
     theirs = getattr(torch.optim, kind.__name__)(reference)
     ours = kind(params)
     for name in ours.options:
@@ -66,7 +67,7 @@ def test_defaults_as_in_torch(kind):
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
 def test_options_may_change_at_any_time(kind):
     params = [Value(x) for x in (0.3, -1.2, 2.0)]
-    reference = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in params]
+    reference = [leaf(p.data) for p in params]
     ours, theirs = kind(params, 0.1), getattr(torch.optim, kind.__name__)(reference, 0.1)
     for lr in 0.1, 0.01, 0.0, 0.2:
         ours.lr = theirs.param_groups[0]["lr"] = lr
@@ -76,7 +77,7 @@ def test_options_may_change_at_any_time(kind):
 
 def test_special_values_as_in_torch():
     for gradient in 0.0, math.inf, math.nan, 1e200:
-        p, reference = Value(1.0), torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+        p, reference = Value(1.0), leaf(1.0)
         p.grad, reference.grad = gradient, torch.tensor(gradient, dtype=torch.float64)
         for amsgrad in False, True:
             Adam([p], eps=0.0, amsgrad=amsgrad).step()
@@ -137,33 +138,12 @@ def test_a_step_does_all_or_nothing():
     assert a.data == 0.5
 
 
-BAD = [
-    (lambda: SGD([]), ValueError, r"at least 1 parameter"),
-    (lambda: SGD([1.0]), TypeError, r"got 1.0 of type float"),
-    (lambda: SGD([Value(1)] * 2), ValueError, r"occurs twice"),
-    (lambda: SGD([Value(1)], lr=-1), ValueError, r"lr must be 0 or more, got -1"),
-    (lambda: SGD([Value(1)], lr=math.nan), ValueError, r"lr must be 0 or more, got nan"),
-    (lambda: SGD([Value(1)], momentum=-1), ValueError, r"momentum must be 0 or more"),
-    (lambda: SGD([Value(1)], weight_decay=-1), ValueError, r"weight_decay must be 0 or more"),
-    (lambda: SGD([Value(1)], nesterov=True), ValueError, r"nesterov needs a momentum"),
-    (lambda: Adam([Value(1)], eps=-1), ValueError, r"eps must be 0 or more"),
-    (lambda: Adam([Value(1)], betas=(0.9, 1.0)), ValueError, r"betas are two numbers .* got \(0.9, 1.0\)"),
-    (lambda: AdamW([Value(1)], betas=(-0.1, 0.5)), ValueError, r"betas"),
-    (lambda: AdamW([Value(1)], betas=(0.5,)), ValueError, r"betas"),
-]
-
-
-@pytest.mark.parametrize(("make", "error", "words"), BAD)
-def test_bad_arguments(make, error, words):
-    with pytest.raises(error, match=words):
-        make()
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda s: s.pop("steps"), "expected options, steps, state; got options, state"),
         (lambda s: s["options"].pop("lr"), "the options of SGD are lr, momentum, weight_decay, nesterov; got momentum"),
+        (lambda s: s.update(Adam([Value(1.0)]).state_dict()), "the options of SGD are .*; got lr, betas"),
         (lambda s: s["state"].update(exp_avg=[0.0]), "the state of SGD are momentum_buffer; got"),
         (lambda s: s["state"].update(momentum_buffer=[0.0] * 3), "there are 1 parameters; .* saved for 3"),
         (lambda s: s["options"].update(lr=-1.0), "lr must be 0 or more"),

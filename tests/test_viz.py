@@ -4,10 +4,10 @@ import math
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
+from programs import error_without
 
 import micrograd
 from micrograd import Value
@@ -93,7 +93,7 @@ def test_it_renders_and_shows_itself(dot, monkeypatch, tmp_path):
 
 
 def test_a_rendered_picture_can_be_opened(monkeypatch, tmp_path):
-    opened = []
+    opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     draw_dot(Value(1)).render(tmp_path / "graph", view=True)
@@ -111,7 +111,7 @@ def test_kinds_of_nodes_and_sizes_of_gradients():
     assert "shape=Mrecord style=filled" in boxes["x"]
     assert "shape=record style=filled" in boxes["out"]
     assert any(re.search("label=2.0000 .*shape=plaintext", line) for line in lines)
-    shades = {name: int(re.search(r'fillcolor="#(..)', line)[1], 16) for name, line in boxes.items()}
+    shades = {name: int(line.partition('fillcolor="#')[2][:2], 16) for name, line in boxes.items()}
     assert shades["x"] == 86  # the largest: |d out / dx| is 10
     assert shades["x"] < shades["w"] == shades["out"] < 255
 
@@ -132,8 +132,6 @@ def test_part_of_a_graph():
     assert source.count("shape=record") + source.count("shape=Mrecord") == 3
     assert source.count('label="..."') == 1
     assert draw_dot(out, max_nodes=100).source == draw_dot(out).source
-    with pytest.raises(ValueError, match="max_nodes must be 1 or more, got 0"):
-        draw_dot(out, max_nodes=0)
 
 
 def test_a_large_graph_warns_before_it_is_laid_out(monkeypatch):
@@ -154,28 +152,10 @@ def test_a_large_graph_warns_before_it_is_laid_out(monkeypatch):
         small.pipe()
 
 
-def test_unknown_format_and_rankdir():
-    with pytest.raises(ValueError, match=r"svg.*got 'bmp'"):
-        draw_dot(Value(1), format="bmp")
-    with pytest.raises(ValueError, match=r"LR.*got 'up'"):
-        draw_dot(Value(1), rankdir="up")
-
-
 @pytest.mark.parametrize("package", ["graphviz", "pygraphviz"])
 def test_a_missing_package_is_named(package):
-    code = f"""
-import sys, shutil
-sys.modules[{package!r}] = None
-shutil.which = lambda name: None
-from micrograd import Value
-from micrograd.viz import draw_dot
-try:
-    draw_dot(Value(1)).pipe()
-except ImportError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 'pip install "micrograd[viz]"' in done.stdout
+    code = "import shutil; shutil.which = lambda name: None; from micrograd import Value, viz; "
+    assert 'pip install "micrograd[viz]"' in error_without(package, code + "viz.draw_dot(Value(1)).pipe()")
 
 
 def test_the_program_of_a_compiled_function():
