@@ -128,6 +128,30 @@ def error_without(package: str, code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr.splitlines()[-1]
 
 
+def blocks_grown(setup: str, first: int, last: int) -> int:
+    """By how many blocks of memory a process without Python's collector grows from the first to the last of its steps.
+
+    Args:
+        setup: the code that defines `step()`. It runs in a process of its own, where nothing else needs memory.
+    """
+    count = f"""
+import gc, random, sys
+sys.path[:] = {sys.path!r}
+random.seed(0)
+{setup}
+gc.collect()
+gc.disable()
+for i in range({last}):
+    if i == {first}:
+        blocks = sys.getallocatedblocks()
+    step()
+print(sys.getallocatedblocks() - blocks)
+"""
+    done = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
 def moons(n: int, seed: int = 1337) -> tuple[Any, Any]:
     """Samples for `max_margin_loss`, though they lie anywhere."""
     rng = random.Random(seed)

@@ -1,16 +1,13 @@
 """A graph costs little, may be deep, and goes away by itself."""
 
 import gc
-import random
 import sys
 import weakref
 
 import pytest
-from programs import moons
+from programs import blocks_grown
 
 from micrograd import Value
-from micrograd.__main__ import max_margin_loss
-from micrograd.nn import MLP
 
 
 @pytest.fixture
@@ -21,20 +18,19 @@ def no_collector():
     gc.enable()
 
 
-def test_the_graph_is_freed_without_the_collector(no_collector):
-    random.seed(0)
-    model = MLP(2, [16, 16, 1])
-    X, y = moons(100)
+def test_the_graph_is_freed_without_the_collector():
+    setup = """
+from programs import moons
+from micrograd.__main__ import max_margin_loss
+from micrograd.nn import MLP
 
-    def step():
-        model.zero_grad()
-        max_margin_loss(model, X, y)[0].backward()
+model, (X, y) = MLP(2, [16, 16, 1]), moons(100)
 
-    step()
-    blocks = sys.getallocatedblocks()
-    for _ in range(20):
-        step()
-    assert sys.getallocatedblocks() - blocks < 500  # one graph is some 300,000
+def step():
+    model.zero_grad()
+    max_margin_loss(model, X, y)[0].backward()
+"""
+    assert blocks_grown(setup, 10, 30) < 100  # one graph is some 300,000
 
 
 def test_a_node_goes_with_its_last_reference(no_collector):
