@@ -1,22 +1,19 @@
 """Write scalars. Train at tensor speed. Graduate to PyTorch."""
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import Any
 
+from .compiler import compile
 from .engine import Value
+from .gradcheck import gradcheck
 from .vmap import vmap
 
-if TYPE_CHECKING:
-    from .compiler import compile
-
 __version__ = "1.0.0"
-__all__ = ["Value", "__version__", "compile", "vmap"]
+__all__ = ["Value", "__version__", "compile", "gradcheck", "vmap"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the compiler, and with it NumPy, when it is first asked for."""
-    if name != "compile":
+    """Import a room when it is first asked for: `micrograd.nn` needs no `import micrograd.nn`."""
+    if name not in ("functional", "nn", "optim", "viz"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .compiler import compile
-
-    globals()["compile"] = compile
-    return compile
+    return importlib.import_module(f"{__name__}.{name}")

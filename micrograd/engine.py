@@ -1,202 +1,105 @@
 """Reverse-mode automatic differentiation over single numbers.
 
-Compute with `Value`s as you would with floats. Each result remembers its parents, the Values it was computed
-from, and how to hand a gradient back to them. `backward()` walks from a result to the leaves and adds
-d(result)/d(leaf) to the `grad` of each.
+Compute with `Value`s as you would with floats. Each result remembers its parents, the Values it was computed from, and
+has a local backward closure, which adds to the `grad` of each parent what the chain rule says. `backward()` calls
+these one after the other, from a result back to the leaves.
 
-An operation never looks at its number, it only computes with it. So the data of a Value may be a float, or
-another Value (a gradient is then a graph itself, and has gradients), or any other kind of number that knows
-the operations of `scalar.py`.
+An operation never looks at its number, it only computes with it. So `data` may be a float, or another Value (a
+gradient is then a graph itself, and has gradients), or any other kind of number that knows what `scalar.py` knows.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from . import scalar
 from .scalar import Number
 
-# The local backward closure of a node, its vjp: the gradient of the node -> those of its parents.
-Vjp: TypeAlias = Callable[[Number], tuple[Number, ...]]
-# What an operation does with the numbers of the parents: its result, and beside it the way back.
-Operation: TypeAlias = Callable[..., tuple[Number, Vjp]]
+__all__ = ["Value"]
 
-new = object.__new__  # the results of operations are made past Value.__init__, which has leaves to check
-
-
-def operator(op: str, operation: Operation) -> tuple[Any, Any]:
-    """Make two methods of Value out of an operation: `v * other` and `other * v`."""
-
-    def left(self: "Value", other: Any) -> Any:
-        if type(other) is not Value and (other := lift(other)) is NotImplemented:
-            return NotImplemented
-        out = new(Value)
-        out.data, out._vjp = operation(self.data, other.data)
-        out.grad = 0.0
-        out._prev = (self, other)
-        out._op = op
-        return out
-
-    def right(self: "Value", other: Any) -> Any:
-        return NotImplemented if (other := lift(other)) is NotImplemented else left(other, self)
-
-    return left, right
-
-
-def function(op: str, operation: Operation) -> Callable[..., "Value"]:
-    """Make a method of Value out of an operation: `v.exp()`, `v.maximum(other)`."""
-
-    def method(*args: Any) -> "Value":
-        out = new(Value)
-        out._prev = tuple([x if isinstance(x, Value) else constant(x) for x in args])
-        out.data, out._vjp = operation(*[parent.data for parent in out._prev])
-        out.grad = 0.0
-        out._op = op
-        return out
-
-    return method
-
-
-def lift(x: Any) -> Any:
-    """`x` as a Value; where it is no number NotImplemented, so that Python asks the other operand."""
-    try:
-        return x if isinstance(x, Value) else constant(x)
-    except TypeError:
-        return NotImplemented
-
-
-def constant(x: object) -> "Value":
-    """A leaf for a plain number in an expression: the 2 in `2 * v`."""
-    out = Value(x)
-    out._vjp = from_constant
-    return out
-
-
-# Vjps that need no number, shared by all nodes that have them; then the operations too long for a line.
-
-
-def from_leaf(g: Number) -> tuple[Number, ...]:
-    return ()
-
-
-def from_constant(g: Number) -> tuple[Number, ...]:
-    return ()
-
-
-def to_both(g: Number) -> tuple[Number, ...]:
-    return g, g
-
-
-def to_larger(a: Number, b: Number, g: Number) -> Number:
-    """What `a` gets of the gradient of the larger of two: half of it in a tie."""
-    return scalar.where_le(a, b, scalar.where_le(b, a, g / 2.0, 0.0), g)
-
-
-def power(a: Number, b: Number) -> tuple[Number, Vjp]:
-    out = scalar.power(a, b)
-
-    def vjp(g: Number) -> tuple[Number, Number]:
-        to_a, to_b = g * (b * scalar.power(a, b - 1.0)), g * (out * scalar.log(a))
-        return (
-            scalar.where_zero(b, 0.0, to_a),
-            scalar.where_zero(a, scalar.where_le(0.0, b, 0.0, to_b), to_b),
-        )
-
-    return out, vjp
+# A local backward closure: takes the result it belongs to, and adds to the gradients of its parents.
+GradFn: TypeAlias = "Callable[[Value], None]"
 
 
 class Value:
     """A number that remembers how it was computed.
 
+    `<`, `<=`, `>` and `>=` compare data. `==` asks whether two are the same Value, as sets and dicts of Values need it.
+
     Args:
-        data: one real number (float, int, bool, Fraction, numpy scalar: kept as a float), or another kind of
+        data: one real number (float, int, bool, Fraction, NumPy scalar: kept as a float), or another kind of
             number, such as a Value.
         _children: the parents, the Values it was computed from; none for a leaf.
         _op: the name of the operation, for pictures.
+        _grad_fn: the local backward closure of the operation.
         label: a name, for pictures.
 
     Attributes:
         data: the number.
-        grad: d(root)/d(self). In a leaf the gradients of every `root.backward()` add up; a node with parents
-            holds that of the last.
+        grad: d(root)/d(self). In a leaf the gradients of every `root.backward()` add up (None counts as zero); a node
+            with parents holds that of the last.
 
     Raises:
-        TypeError: `data` is no number.
+        TypeError: `data` is no number, a child no Value, or the label no string.
     """
 
     # Slots keep a node small; it gets a __dict__ only when somebody hangs an attribute on it.
-    __slots__ = ("__dict__", "__weakref__", "_op", "_prev", "_vjp", "data", "grad")
+    __slots__ = ("__dict__", "__weakref__", "_grad_fn", "_op", "_prev", "data", "grad")
     label = ""
 
-    def __init__(self, data: object, _children: Iterable["Value"] = (), _op: str = "", label: str = ""):
-        self.data: Number = scalar.number(data)
-        self.grad: Number = Value(0.0) if isinstance(self.data, Value) else 0.0
-        self._prev = tuple(_children)
+    def __init__(
+        self,
+        data: Any,
+        _children: Iterable[Value] = (),
+        _op: str = "",
+        _grad_fn: GradFn | None = None,
+        label: str = "",
+    ):
+        self.data: Number = data
+        self.grad: Number = 0.0
+        self._prev: tuple[Value, ...] = _children  # type: ignore[assignment]  # operations pass a tuple
         self._op = _op
-        self._vjp: Vjp = from_leaf
-        if label:
-            self.label = label
+        self._grad_fn: GradFn = _grad_fn  # type: ignore[assignment]
+        if _grad_fn is None or label:  # no operation made it: a leaf, or a node put together by hand
+            from_outside(self, label)
 
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"
 
-    # One row an operation: what it makes of the numbers a and b, and beside it the way back, from the
-    # gradient g of the result to the gradients of a and b. Nothing here looks at a number.
+    # ---- operations: the number they make, and beside it the way back ----
+    # A backward closure is handed the result it belongs to, `out`, and keeps nothing but numbers: so no graph holds
+    # itself, and it goes away with its root. It keeps them as defaults, which take less memory than captured variables;
+    # one that needs no number is shared by all nodes that have it, such as `to_both`, below.
 
-    __add__, __radd__ = operator("+", lambda a, b: (a + b, to_both))
-    __sub__, __rsub__ = operator("-", lambda a, b: (a - b, lambda g: (g, -g)))
-    # a=a holds a number in fewer objects than capturing it does, and products are most of any network.
-    __mul__, __rmul__ = operator("*", lambda a, b: (a * b, lambda g, a=a, b=b: (g * b, g * a)))
-    __truediv__, __rtruediv__ = operator(
-        "/",
-        lambda a, b: (q := scalar.divide(a, b), lambda g: (scalar.divide(g, b), -g * scalar.divide(q, b))),
-    )
-    _pow, __rpow__ = operator("**", power)
+    def __add__(self, other: Any) -> Value:
+        """self + other"""
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+            return NotImplemented
+        return Value(self.data + other.data, (self, other), "+", to_both)
 
-    def __pow__(self, other: Any) -> Any:
-        exponent = lift(other)
-        if isinstance(other, Value) or exponent is NotImplemented or not isinstance(exponent.data, float):
-            return self._pow(other)
-        k, pow_ = exponent.data, scalar.constant_power
-        return function(f"**{k:g}", lambda a: (pow_(a, k), lambda g: (g * (k * pow_(a, k - 1.0)) if k else 0.0,)))(self)
+    def __mul__(self, other: Any) -> Value:
+        """self * other"""
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+            return NotImplemented
+        a, b = self.data, other.data
 
-    __neg__ = function("neg", lambda a: (-a, lambda g: (-g,)))
-    __abs__ = function("abs", lambda a: (abs(a), lambda g: (g * scalar.sign(a),)))
-    relu = function("ReLU", lambda a: (scalar.relu(a), lambda g, a=a: (scalar.where_le(a, 0.0, 0.0, g),)))
-    exp = function("exp", lambda a: (y := scalar.exp(a), lambda g: (g * y,)))
-    log = function("log", lambda a: (scalar.log(a), lambda g: (scalar.divide(g, a),)))
-    sqrt = function("sqrt", lambda a: (y := scalar.sqrt(a), lambda g: (scalar.divide(g, 2.0 * y),)))
-    sin = function("sin", lambda a: (scalar.sin(a), lambda g: (g * scalar.cos(a),)))
-    cos = function("cos", lambda a: (scalar.cos(a), lambda g: (g * -scalar.sin(a),)))
-    tanh = function("tanh", lambda a: (y := scalar.tanh(a), lambda g: (g * ((1.0 - y) * (1.0 + y)),)))
-    sigmoid = function("sigmoid", lambda a: (y := scalar.sigmoid(a), lambda g: (g * (1.0 - y) * y,)))
-    maximum = function("max", lambda a, b: (scalar.maximum(a, b), lambda g: (to_larger(a, b, g), to_larger(b, a, g))))
-    minimum = function("min", lambda a, b: (scalar.minimum(a, b), lambda g: (to_larger(b, a, g), to_larger(a, b, g))))
-    where_le = function(
-        "where",
-        lambda a, b, x, y: (
-            scalar.where_le(a, b, x, y),
-            lambda g: (0.0, 0.0, scalar.where_le(a, b, g, 0.0), scalar.where_le(a, b, 0.0, g)),
-        ),
-    )
-    abs = __abs__
+        def backward(out, a=a, b=b):
+            self, other = out._prev
+            self.grad += out.grad * b
+            other.grad += out.grad * a
 
-    @property
-    def _backward(self) -> Callable[[], None]:
-        """Hands `grad` on to the parents when called. Assign a function to add an operation by hand."""
+        return Value(a * b, (self, other), "*", backward)
 
-        def backward() -> None:
-            for parent, g in zip(self._prev, self._vjp(self.grad)):
-                parent.grad += g
+    def relu(self) -> Value:
+        """max(0, self); the slope at 0 is 0"""
+        a = self.data
 
-        return backward
+        def backward(out, a=a):
+            (self,) = out._prev
+            self.grad += scalar.where_le(a, 0.0, 0.0, out.grad)
 
-    @_backward.setter
-    def _backward(self, send: Callable[[], object]) -> None:
-        def by_hand(g: Number) -> tuple[Number, ...]:
-            send()
-            return ()
-
-        self._vjp = by_hand
+        return Value(scalar.relu(a), (self,), "ReLU", backward)
 
     def backward(self) -> None:
         """Add d(self)/d(leaf) to the `grad` of each leaf.
@@ -205,22 +108,257 @@ class Value:
         """
         leaves, results = graph(self)
         before = [leaf.grad for leaf in leaves]
-        for result in results:
-            result.grad = 0.0
+        for leaf in leaves:
+            if leaf.grad is None:
+                leaf.grad = 0.0
+        for node in results:
+            node.grad = 0.0
         self.grad += 1.0
         try:
-            for result in reversed(results):
-                for parent, g in zip(result._prev, result._vjp(result.grad)):
-                    parent.grad += g
+            for node in reversed(results):
+                node._grad_fn(node)
         except BaseException:
             for leaf, grad in zip(leaves, before):
                 leaf.grad = grad
             raise
 
+    # ---- more operations, in the same way ----
+
+    def __neg__(self) -> Value:
+        """-self"""
+        return Value(-self.data, (self,), "neg", to_negative)
+
+    def __sub__(self, other: Any) -> Value:
+        """self - other"""
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+            return NotImplemented
+        return Value(self.data - other.data, (self, other), "-", to_difference)
+
+    def __truediv__(self, other: Any) -> Value:
+        """self / other"""
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+            return NotImplemented
+        b, y = other.data, scalar.divide(self.data, other.data)
+
+        def backward(out, b=b, y=y):
+            self, other = out._prev
+            self.grad += scalar.divide(out.grad, b)
+            other.grad += -out.grad * scalar.divide(y, b)
+
+        return Value(y, (self, other), "/", backward)
+
+    def __pow__(self, other: Any) -> Value:
+        """self ** other"""
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+            return NotImplemented
+        if isinstance(other, Constant) and isinstance(other.data, float):
+            return self._to_the(other.data)
+        a, b, y = self.data, other.data, scalar.power(self.data, other.data)
+
+        def backward(out, a=a, b=b, y=y):
+            self, other = out._prev
+            to_b = out.grad * (y * scalar.log(a))
+            self.grad += scalar.where_zero(b, 0.0, out.grad * (b * scalar.power(a, b - 1.0)))
+            other.grad += scalar.where_zero(a, scalar.where_le(0.0, b, 0.0, to_b), to_b)
+
+        return Value(y, (self, other), "**", backward)
+
+    def _to_the(self, k: float) -> Value:
+        """self ** k, where the exponent is a plain number: nothing goes back to it."""
+        a = self.data
+
+        def backward(out, a=a, k=k):
+            (self,) = out._prev
+            self.grad += out.grad * (k * scalar.constant_power(a, k - 1.0)) if k else 0.0
+
+        return Value(scalar.constant_power(a, k), (self,), f"**{k:g}", backward)
+
+    def exp(self) -> Value:
+        """e ** self"""
+        y = scalar.exp(self.data)
+
+        def backward(out, y=y):
+            (self,) = out._prev
+            self.grad += out.grad * y
+
+        return Value(y, (self,), "exp", backward)
+
+    def log(self) -> Value:
+        """The natural logarithm: -inf of 0, nan of negative numbers"""
+        a = self.data
+
+        def backward(out, a=a):
+            (self,) = out._prev
+            self.grad += scalar.divide(out.grad, a)
+
+        return Value(scalar.log(a), (self,), "log", backward)
+
+    def sqrt(self) -> Value:
+        """The square root; nan of negative numbers"""
+        y = scalar.sqrt(self.data)
+
+        def backward(out, y=y):
+            (self,) = out._prev
+            self.grad += scalar.divide(out.grad, 2.0 * y)
+
+        return Value(y, (self,), "sqrt", backward)
+
+    def sin(self) -> Value:
+        """The sine of self, in radians"""
+        a = self.data
+
+        def backward(out, a=a):
+            (self,) = out._prev
+            self.grad += out.grad * scalar.cos(a)
+
+        return Value(scalar.sin(a), (self,), "sin", backward)
+
+    def cos(self) -> Value:
+        """The cosine of self, in radians"""
+        a = self.data
+
+        def backward(out, a=a):
+            (self,) = out._prev
+            self.grad += out.grad * -scalar.sin(a)
+
+        return Value(scalar.cos(a), (self,), "cos", backward)
+
+    def tanh(self) -> Value:
+        """The hyperbolic tangent, between -1 and 1"""
+        y = scalar.tanh(self.data)
+
+        def backward(out, y=y):
+            (self,) = out._prev
+            self.grad += out.grad * ((1.0 - y) * (1.0 + y))
+
+        return Value(y, (self,), "tanh", backward)
+
+    def sigmoid(self) -> Value:
+        """1 / (1 + e ** -self), between 0 and 1"""
+        y = scalar.sigmoid(self.data)
+
+        def backward(out, y=y):
+            (self,) = out._prev
+            self.grad += out.grad * (1.0 - y) * y
+
+        return Value(y, (self,), "sigmoid", backward)
+
+    def __abs__(self) -> Value:
+        """abs(self); the slope at 0 is 0"""
+        a = self.data
+
+        def backward(out, a=a):
+            (self,) = out._prev
+            self.grad += out.grad * scalar.sign(a)
+
+        return Value(abs(a), (self,), "abs", backward)
+
+    abs = __abs__
+
+    def maximum(self, other: Any) -> Value:
+        """The larger of two; in a tie each gets half of the gradient"""
+        other = as_value(other)
+        a, b = self.data, other.data
+
+        def backward(out, a=a, b=b):
+            self, other = out._prev
+            self.grad += to_larger(a, b, out.grad)
+            other.grad += to_larger(b, a, out.grad)
+
+        return Value(scalar.maximum(a, b), (self, other), "max", backward)
+
+    def minimum(self, other: Any) -> Value:
+        """The smaller of two; in a tie each gets half of the gradient"""
+        other = as_value(other)
+        a, b = self.data, other.data
+
+        def backward(out, a=a, b=b):
+            self, other = out._prev
+            self.grad += to_larger(b, a, out.grad)
+            other.grad += to_larger(a, b, out.grad)
+
+        return Value(scalar.minimum(a, b), (self, other), "min", backward)
+
+    def where_le(self: Any, bound: Any, x: Any, y: Any) -> Value:
+        """x where self <= bound, else y; no gradient goes to self and to bound"""
+        parents = as_value(self), as_value(bound), as_value(x), as_value(y)
+        a, b, *choices = (parent.data for parent in parents)
+
+        def backward(out, a=a, b=b):
+            _, _, x, y = out._prev
+            x.grad += scalar.where_le(a, b, out.grad, 0.0)
+            y.grad += scalar.where_le(a, b, 0.0, out.grad)
+
+        return Value(scalar.where_le(a, b, *choices), parents, "where", backward)
+
+    # ---- a plain number on the left: Python asks here when the number knows no answer ----
+
+    def __radd__(self, other: Any) -> Any:
+        return self + other
+
+    def __rmul__(self, other: Any) -> Any:
+        return self * other
+
+    def __rsub__(self, other: Any) -> Value:
+        return as_value(other) - self
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return as_value(other) / self
+
+    def __rpow__(self, other: Any) -> Value:
+        return as_value(other) ** self
+
+    # ---- what else one does with numbers ----
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __lt__(self, other: Any) -> Any:
+        return self.data < data_of(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.data <= data_of(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.data > data_of(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.data >= data_of(other)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError(
+            "float(v), int(v), round(v), math.exp(v), v % n and v // n would leave the graph, and no gradient would "
+            "come back: the functions of a Value are its methods, such as v.exp(); its plain number is v.data"
+        )
+
+    __float__ = __int__ = __complex__ = __round__ = _refuse
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refuse
+
     def __getstate__(self) -> object:
         if self._prev:
             raise TypeError("a Value with parents cannot be copied or pickled; pickle the leaves instead")
         return object.__getstate__(self)
+
+    # ---- code written for 0.1.0 ----
+
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """Hands `grad` on to the parents when called. Assign a function to add an operation by hand."""
+        return lambda: self._grad_fn(self)
+
+    @_backward.setter
+    def _backward(self, send: Callable[[], object]) -> None:
+        self._grad_fn = ByHand(send)
+
+    def __init_subclass__(cls) -> None:
+        """A subclass with an addition or a multiplication of its own has the operations that are made of them."""
+        if cls.__add__ is not Value.__add__ or cls.__mul__ is not Value.__mul__:
+            for name, operation in COMPOSED.items():
+                if getattr(cls, name) is getattr(Value, name):
+                    setattr(cls, name, operation)
 
 
 def graph(root: Value) -> tuple[list[Value], list[Value]]:
@@ -233,17 +371,115 @@ def graph(root: Value) -> tuple[list[Value], list[Value]]:
     leaves: list[Value] = []
     results: list[Value] = []
     seen = set()
-    stack: list[Value | None] = [root]
-    while stack:
-        top = stack.pop()
-        if top is None:  # the parents of the result below it are done
-            results.append(stack.pop())  # type: ignore[arg-type]
-        elif top not in seen:
-            seen.add(top)
-            if top._prev:
-                stack.append(top)
-                stack.append(None)
-                stack += top._prev
+    stack, path = [root], []  # what is to be visited; and the results on the way there, whose parents are not done
+    while stack:  # a loop, as Python's recursion ends at a depth of a thousand
+        node = stack.pop()
+        if node in seen:
+            if node is path[-1]:  # back again: its parents are done
+                results.append(path.pop())
+        else:
+            seen.add(node)
+            if node._prev:
+                path.append(node)
+                stack.append(node)
+                stack += node._prev
             else:
-                leaves.append(top)
+                leaves.append(node)
     return leaves, results
+
+
+# The ways back that need no number, and that of the larger of two.
+
+
+def to_both(out: Value) -> None:
+    x, y = out._prev
+    x.grad += out.grad
+    y.grad += out.grad
+
+
+def to_difference(out: Value) -> None:
+    x, y = out._prev
+    x.grad += out.grad
+    y.grad += -out.grad
+
+
+def to_negative(out: Value) -> None:
+    (x,) = out._prev
+    x.grad += -out.grad
+
+
+def to_larger(a: Number, b: Number, g: Number) -> Number:
+    """What `a` gets of the gradient of the larger of two: half of it in a tie."""
+    return scalar.where_le(a, b, scalar.where_le(b, a, g / 2.0, 0.0), g)
+
+
+class Constant(Value):
+    """A plain number in an expression, the 2 in `2 * v`: a leaf that nobody trains."""
+
+    __slots__ = ()
+
+
+def as_value(x: Any) -> Value:
+    """`x`, or a constant of it if it is a plain number.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    return x if isinstance(x, Value) else Constant(x)
+
+
+def lift(x: Any) -> Any:
+    """The same; NotImplemented where `x` is no number but may know what to do with a Value, as an array does."""
+    try:
+        return as_value(x)
+    except TypeError:
+        if type(x) in (str, bytes, list, tuple):  # these would think of repetition
+            raise
+        return NotImplemented
+
+
+def data_of(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else x
+
+
+class ByHand:
+    """The backward closure of a node that was put together by hand: it adds to the `grad` of the parents by itself."""
+
+    def __init__(self, send: Callable[[], object]):
+        self.send = send
+
+    def __call__(self, out: Value) -> None:
+        self.send()
+
+
+def nothing() -> None:
+    """What a leaf hands back."""
+
+
+NOTHING = ByHand(nothing)
+
+
+def from_outside(node: Value, label: object) -> None:
+    """Finish a Value that a person made: check what was passed, and bring it into the form that operations rely on."""
+    node._prev = tuple(node._prev)
+    for parent in node._prev:
+        if not isinstance(parent, Value):
+            raise TypeError(f"the children of a Value are Values, got {parent!r}; a name goes into label=")
+    if not isinstance(label, str):
+        raise TypeError(f"a label is a string, got {label!r} of type {type(label).__name__}")
+    if label:
+        node.label = label
+    if node._grad_fn is None:
+        node._grad_fn = NOTHING
+        node.data = scalar.number(node.data)
+        node.grad = Value(0.0) if isinstance(node.data, Value) else 0.0
+
+
+# In 0.1.0 these were made of additions and multiplications.
+COMPOSED: dict[str, Callable[..., Any]] = {
+    "__neg__": lambda a: a * -1,
+    "__sub__": lambda a, b: a + -b,
+    "__rsub__": lambda a, b: b + -a,
+    "__truediv__": lambda a, b: a * as_value(b) ** -1,
+    "__rtruediv__": lambda a, b: b * a**-1,
+}

@@ -48,6 +48,8 @@ def cross_entropy(logits: Iterable[Any], target: Any) -> Value:
         TypeError: the index is no whole number.
     """
     scores = log_softmax(logits)
+    if getattr(target, "ndim", None) == 0:  # an array or a tensor of one number
+        target = target.item()
     if isinstance(target, Iterable):
         score = add_up([p * s for p, s in zip(*equally_long("probabilities and logits", target, scores))])
     elif hasattr(type(target), "where_le"):  # a number not known yet: ask each class whether it is the one
@@ -97,8 +99,11 @@ def binary_cross_entropy_with_logits(logits: Iterable[Any], targets: Iterable[An
         ValueError: there are none, or not as many targets as logits.
     """
     pairs = zip(*equally_long("logits and targets", logits, targets))
-    # -log(1 - sigmoid(x)) is -log_softmax([0, x])[0]; the rest of -t log(p) - (1 - t) log(1 - p) is -t * x.
-    return mean([-log_softmax([0.0, x])[0] - t * x for x, t in pairs])
+    return mean([(1 - t) * x - log_sigmoid(x) for x, t in pairs])  # log(1 - sigmoid(x)) is log(sigmoid(x)) - x
+
+
+def log_sigmoid(x: Any) -> Any:
+    return x.minimum(0.0) - (1 + (-abs(x)).exp()).log()
 
 
 def shifted(logits: Iterable[Any]) -> list[Value]:
@@ -123,7 +128,7 @@ def equally_long(what: str, a: Iterable[Any], b: Iterable[Any]) -> tuple[list[Va
 
 
 def mean(xs: list[Value]) -> Value:
-    return add_up(xs) / len(xs)  # type: ignore[no-any-return]
+    return add_up(xs) / len(xs)
 
 
 def add_up(xs: list[Value]) -> Value:

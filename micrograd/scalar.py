@@ -23,10 +23,13 @@ def number(x: object) -> Number:
 
     Raises:
         TypeError: `x` is no number: a string, None, a list, an array, a complex number.
+        RuntimeError: it is a PyTorch tensor that wants a gradient, and would not get it.
     """
     kind = type(x)
     if kind is float or hasattr(kind, "where_le"):
         return x.detach() if hasattr(kind, "detach") else x  # type: ignore[attr-defined]
+    if getattr(x, "requires_grad", False):
+        raise RuntimeError(f"no gradient of a Value comes back to {x!r}: pass its number, tensor.item()")
     plain: Any = x.item() if getattr(x, "ndim", None) == 0 else x  # type: ignore[attr-defined]
     if isinstance(plain, Real):
         return float(plain)

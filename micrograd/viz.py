@@ -11,9 +11,10 @@ import warnings
 import webbrowser
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from .engine import Value, from_constant, graph
+from .engine import Constant, Value, graph
 from .scalar import Number
 
 FORMATS = ("svg", "png", "pdf", "jpeg", "gif")
@@ -138,13 +139,13 @@ def nearest(root: Value, count: int) -> set[Value]:
 def kind(node: Value, params: set[Value]) -> str:
     if node in params:
         return "parameter"
-    return "result" if node._prev else "constant" if node._vjp is from_constant else "input"
+    return "result" if node._prev else "constant" if isinstance(node, Constant) else "input"
 
 
 def fields(node: Value) -> list[str]:
     """What stands in the box of a Value."""
     numbers = ("data", node.data), ("grad", node.grad)
-    shown = [f"{name} {shorten(x)}" for name, x in numbers if isinstance(x, Value | float | int)]
+    shown = [f"{name} {shorten(x)}" for name, x in numbers if hasattr(x, "__float__")]
     return [node.label, *shown] if node.label else shown
 
 
@@ -152,6 +153,7 @@ def shorten(x: Number) -> str:
     """A number in a few digits; a Value inside a Value shows its own data."""
     if isinstance(x, Value):
         return f"Value({shorten(x.data)})"
+    x = float(x)
     return f"{x:.4f}" if x == 0 or 1e-3 <= abs(x) < 1e6 else f"{x:.4g}"
 
 
@@ -159,7 +161,8 @@ def size(gradient: Number) -> float:
     """How large it is; 0 where it is no number, or not finite."""
     while isinstance(gradient, Value):
         gradient = gradient.data
-    return abs(gradient) if isinstance(gradient, float | int) and abs(gradient) < float("inf") else 0.0
+    found = abs(float(gradient)) if hasattr(gradient, "__float__") else 0.0
+    return found if found < float("inf") else 0.0
 
 
 def shade(gradient: Number, largest: float) -> str:
@@ -275,13 +278,13 @@ def replay(root: Value) -> Replay:
         )
     ids = {node: f"v{i}" for i, node in enumerate(nodes)}
     called = {
-        node: brief(node.data) if node._vjp is from_constant else node.label or name for node, name in ids.items()
+        node: brief(node.data) if isinstance(node, Constant) else node.label or name for node, name in ids.items()
     }
     steps = [*forward_steps(results, ids, called), *backward_steps(root, results, ids, called)]
     start = {
         name: {"data": "" if node._prev else shorten(node.data), "grad": shorten(0.0)}
         for node, name in ids.items()
-        if node._vjp is not from_constant
+        if not isinstance(node, Constant)
     }
     widest = {name: {"data": shorten(node.data), "grad": ""} for node, name in ids.items()}
     for step in steps:
@@ -330,33 +333,32 @@ def backward_steps(
     }
     for node in reversed(results):
         g, lines, changes = grads[node], [f"{called[node]} = {formula(node._op, [called[p] for p in node._prev])}"], {}
-        for parent, local, share in zip(node._prev, *shares(node, g)):
-            if parent._vjp is from_constant:
+        for parent, local, share in zip(node._prev, shares(node, 1.0), shares(node, g)):
+            if isinstance(parent, Constant):
                 continue
             grads[parent] += share
-            product = brief(share) if local is None else f"{brief(local)} * {brief(g)}"
-            lines.append(f"grad({called[parent]}) += {product}  ->  {brief(grads[parent])}")
+            lines.append(f"grad({called[parent]}) += {brief(local)} * {brief(g)}  ->  {brief(grads[parent])}")
             changes[ids[parent]] = {"grad": shorten(grads[parent])}
         beside = [ids[parent] for parent in node._prev]
         yield {"pass": "backward", "node": ids[node], "beside": beside, "lines": lines, "changes": changes}
 
 
-def shares(node: Value, g: Number) -> tuple[Sequence[Any], Sequence[Number]]:
-    """The local derivative to each parent, and what each gets of the gradient `g`."""
-    if node._vjp.__name__ != "by_hand":
-        return node._vjp(1.0), node._vjp(g)
-    # It adds to the `grad` of the parents itself, and says no local derivatives.
+def shares(node: Value, g: Number) -> list[Number]:
+    """What each parent gets of the gradient `g` of a node: what its backward closure adds. It is handed other parents,
+    one for each operand; what it adds to the true ones by itself is the first operand's that is the same Value."""
+    others = [SimpleNamespace(data=parent.data, grad=0.0) for parent in node._prev]
+    out: Any = SimpleNamespace(data=node.data, grad=g, _prev=others)
     before = [(v, v.grad) for v in (node, *node._prev)]
     try:
         for v, _ in before:
             v.grad = 0.0
         node.grad = g
-        node._backward()
+        node._grad_fn(out)
         gained = {parent: parent.grad for parent in node._prev}
     finally:
         for v, grad in before:
             v.grad = grad
-    return [None] * len(node._prev), [gained.pop(parent, 0.0) for parent in node._prev]
+    return [part.grad + gained.pop(parent, 0.0) for part, parent in zip(others, node._prev)]
 
 
 def formula(op: str, args: Sequence[str]) -> str:

@@ -31,13 +31,11 @@ def bad_number(x):
 
 
 def bad_operands(name, *operands):
-    """The words are Python's own, which takes a str or a list for something to repeat or to extend."""
-    left, right = kinds = [type(x).__name__ for x in operands]
-    words = rf"unsupported operand.* {re.escape(name)}.*: '{left}' and '{right}'"
-    if name == "*" and {"str", "list"} & {*kinds}:
-        words = "can't multiply sequence by non-int of type 'Value'"
-    elif name == "+" and left in ("str", "list"):
-        words = f'can only concatenate {left} .not "Value"'
+    """Python says itself that there is no such operation, but of a str or a list it would say something else."""
+    [other] = [x for x in operands if not isinstance(x, Value)]
+    if isinstance(other, str | list) or (operands[0] is other and name not in "+*"):
+        return BINARY[name], operands, *bad_number(other)
+    words = rf"unsupported operand.* {re.escape(name)}.*: 'Value' and '{type(other).__name__}'"
     return BINARY[name], operands, TypeError, words
 
 
@@ -55,22 +53,36 @@ TABLE = [
     *(bad_operands(op, x, V(2)) for op in OPERATORS for x in NO_NUMBERS),
     *((BINARY[op], [V(2), x], *bad_number(x)) for op in ("maximum", "minimum") for x in NO_NUMBERS),
     (V.where_le, [V(1), 2, 3, None], *bad_number(None)),
-    (V.exp, [V(1), 2], TypeError, "argument"),
+    (V, [1.0, "x"], TypeError, "the children of a Value are Values, got 'x'; a name goes into label="),
+    (V, [1.0, [2.0]], TypeError, "the children of a Value are Values, got 2.0"),
+    (V, [1, (), "", None, 3], TypeError, "a label is a string, got 3 of type int"),
+    (V.exp, [V(1), 2], TypeError, r"Value\.exp\(\) takes 1 positional argument"),
     *((copier, [V(1) + 1], TypeError, "pickle the leaves instead") for copier in (copy.deepcopy, pickle.dumps)),
     # nn
     (Neuron, [0], ValueError, "at least 1 input, got nin=0"),
     (Neuron, [2, "swish"], ValueError, "'tanh'.*got 'swish'"),
-    (call, [Neuron(1), ["a"]], TypeError, "multiply"),
+    (call, [Neuron(1), ["a"]], *bad_number("a")),
     (Layer, [0, 2], ValueError, "at least 1 input, got nin=0"),
     (Layer, [2, 0], ValueError, "at least 1 neuron, got nout=0"),
     (Layer, [2, 2, 3], TypeError, "positional"),
     (MLP, [2, [3, -1]], ValueError, "at least 1 neuron, got nout=-1"),
-    (MLP, [2, 3], TypeError, "iterable"),
+    (MLP, [2, 3], TypeError, r"nouts lists the sizes of all layers, such as MLP\(2, \[16, 3\]\); got 3"),
+    (MLP, [2, 4, 1], TypeError, "nouts lists the sizes of all layers"),
     (MLP, [2, [2, 1], "swish"], ValueError, "'tanh'.*got 'swish'"),
     *(
         (call, [model, [1.0] * n], ValueError, rf"ReLUNeuron\(2\) takes 2 inputs, got {n}")
         for model in (Neuron(2), Layer(2, 4), MLP(2, [4, 1]))
         for n in (1, 3)
+    ),
+    *(
+        (
+            call,
+            [model, X],
+            ValueError,
+            rf"takes one sample at a time, got a batch of {len(X)}: write .*vmap\(model\)\(X\)",
+        )
+        for model in (Neuron(2), Layer(2, 2), MLP(2, [1]))
+        for X in ([[1, 2], [3, 4]], [[V(1), 2]], np.eye(2), np.array([[V(1), V(2)]] * 3), [(1, 2)], [np.ones(2)] * 3)
     ),
     # functional
     (F.softmax, [[]], ValueError, r"at least 1 logit, got \[\]"),
@@ -102,7 +114,11 @@ TABLE = [
     (SGD, [[V(1)] * 2], ValueError, "occurs twice"),
     (SGD, [[V(1)], -0.1], ValueError, "lr must be 0 or more, got -0.1"),
     (SGD, [[V(1)], math.nan], ValueError, "lr must be 0 or more, got nan"),
-    (SGD, [[V(1)], "0.1"], TypeError, "'>=' not supported"),
+    (SGD, [[V(1)], "0.1"], TypeError, "lr: expected one real number, got '0.1' of type str"),
+    (SGD, [[V(1)], V(0.1)], TypeError, r"lr is a plain number, got Value\(data=0.1, grad=0.0\) of type Value"),
+    (SGD, [[V(1) * 2]], ValueError, r"can't optimize Value\(data=2.0, grad=0.0\), the result of an operation"),
+    (setattr, [SGD([V(1)]), "lr", -1], ValueError, "lr must be 0 or more, got -1"),
+    (setattr, [Adam([V(1)]), "betas", (0.9, "x")], TypeError, "a beta: expected one real number, got 'x'"),
     (SGD, [[V(1)], 0.1, -1.0], ValueError, "momentum must be 0 or more"),
     (SGD, [[V(1)], 0.1, 0.0, -1.0], ValueError, "weight_decay must be 0 or more"),
     (SGD, [[V(1)], 0.1, 0.0, 0.0, True], ValueError, "nesterov needs a momentum"),

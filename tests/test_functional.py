@@ -1,5 +1,6 @@
 """The losses against PyTorch's, and the compiled form against the eager one."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import agree, leaf
 
 import micrograd
 import micrograd.functional as F
@@ -100,6 +102,22 @@ def test_numbers_and_arrays_and_iterators():
     assert F.mse_loss(iter([1]), (Value(3),)).data == 4.0
     assert sum(p.data for p in F.softmax([1, 2, 3])) == pytest.approx(1)
     assert F.cross_entropy([0.0, 0.0], np.int64(1)).data == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize("index", [np.int64(1), np.array(1), torch.tensor(1)], ids=lambda x: type(x).__name__)
+def test_an_index_of_every_kind(index):
+    assert F.cross_entropy([0.1, 0.7], index).data == F.cross_entropy([0.1, 0.7], 1).data
+
+
+def test_binary_cross_entropy_at_infinite_logits():
+    for x in (math.inf, -math.inf, 1e308, -1e308, math.nan):
+        for t in (0.0, 0.25, 1.0):
+            logit, reference = Value(x), leaf(x)
+            loss = F.binary_cross_entropy_with_logits([logit], [t])
+            want = TORCH["binary_cross_entropy_with_logits"](reference[None], torch.tensor([t], dtype=torch.float64))
+            loss.backward()
+            want.backward()
+            agree([loss.data, logit.grad], [want.item(), reference.grad.item()])
 
 
 def test_second_derivatives():

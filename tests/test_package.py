@@ -66,6 +66,6 @@ def test_the_pythons_are_the_same_everywhere():
 
 
 def test_the_public_names():
-    assert micrograd.__all__ == ["Value", "__version__", "compile", "vmap"]
+    assert micrograd.__all__ == ["Value", "__version__", "compile", "gradcheck", "vmap"]
     assert all(hasattr(micrograd, name) for name in micrograd.__all__)
     assert (PACKAGE / "py.typed").exists()

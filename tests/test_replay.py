@@ -199,7 +199,7 @@ def test_constants_operations_by_hand_and_nested_values(page, tmp_path):
     x.grad = 0.5
     open_replay(page, out * 2, tmp_path)
     page.keyboard.press("End")
-    assert page.inner_text("#lines") == "out = square(x)\ngrad(x) += 12.0  ->  12.0"
+    assert page.inner_text("#lines") == "out = square(x)\ngrad(x) += 6.0 * 2.0  ->  12.0"
     assert (x.grad, out.grad) == (0.5, 0.0)
     y = Value(Value(2.0), label="y")
     open_replay(page, y * y, tmp_path)

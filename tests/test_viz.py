@@ -5,8 +5,11 @@ import os
 import re
 import shutil
 import sys
+from fractions import Fraction
 
+import numpy as np
 import pytest
+import torch
 from programs import error_without
 
 import micrograd
@@ -45,6 +48,15 @@ def test_numbers_are_shortened():
     source = draw_dot(Value(1e308) + Value(Value(1 / 3))).source
     assert "data 1e+308" in source
     assert "data Value(0.3333)" in source
+
+
+@pytest.mark.parametrize(
+    "x", [np.float32(1.5), np.array(1.5), Fraction(3, 2), torch.tensor(1.5)], ids=lambda x: type(x).__name__
+)
+def test_no_number_is_left_out(x):
+    v = Value(1.0)
+    v.data = v.grad = x
+    assert "data 1.5000 | grad 1.5000" in draw_dot(v).source
 
 
 def test_labels_are_text():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ..engine import Value, graph
+from ..engine import ByHand, Value, graph
 from .symbol import Symbol, undisturbed
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
@@ -80,7 +80,7 @@ def write_down(returned: list[Any], arguments: Sequence[Value], stand_ins: dict[
     """What a run on Symbols has left."""
     leaves, made = graph(Value(0.0, [*only_values(returned), *arguments]))
     for v in made[:-1]:
-        by_hand = v._vjp.__name__ in ("by_hand", "from_leaf")
+        by_hand = isinstance(v._grad_fn, ByHand)
         if by_hand and type(v.data) is not Symbol and any(type(p.data) is Symbol for p in v._prev):
             raise TypeError(
                 f"the operation {v._op!r} was added by hand, with numbers that are not computed from the data "

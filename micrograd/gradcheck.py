@@ -1,0 +1,65 @@
+"""Check gradients against central differences."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .engine import Value
+
+
+def gradcheck(
+    function: Callable[..., Any],
+    inputs: Sequence[Value | float],
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+) -> bool:
+    """Compare the gradients of `backward()` with `(f(x + eps) - f(x - eps)) / (2 * eps)`.
+
+    The name and the arguments are those of `torch.autograd.gradcheck`. At a kink, such as that of relu at 0, the two
+    differ.
+
+    Args:
+        function: is called as `function(*inputs)`, and returns a Value or a list of Values.
+        inputs: Values without parents, such as the parameters of a model that the function uses; or numbers.
+        eps: how far each input is moved.
+        atol, rtol: what is allowed: a difference of `atol + rtol * abs(slope)`.
+
+    Returns:
+        True. Data and gradients of the inputs are as they were.
+
+    Raises:
+        RuntimeError: a gradient differs; it says of which input, and by how much.
+        ValueError: an input is a result of operations.
+    """
+    leaves = [x if isinstance(x, Value) else Value(x) for x in inputs]
+    if any(v._prev for v in leaves):
+        raise ValueError("the inputs of gradcheck are Values without parents, got a result of operations")
+    before = [(v, v.data, v.grad) for v in leaves]
+
+    def outputs() -> list[Value]:
+        out = function(*leaves)
+        return list(out) if isinstance(out, list | tuple) else [out]
+
+    def outputs_at(v: Value, x: float) -> list[float]:
+        data, v.data = v.data, x
+        numbers = [out.data for out in outputs()]
+        v.data = data
+        return numbers
+
+    try:
+        for j, out in enumerate(outputs()):
+            for v in leaves:
+                v.grad = 0.0
+            out.backward()
+            for i, v in enumerate(leaves):
+                slope = (outputs_at(v, v.data + eps)[j] - outputs_at(v, v.data - eps)[j]) / (2 * eps)
+                if not abs(v.grad - slope) <= atol + rtol * abs(slope):
+                    raise RuntimeError(
+                        f"the gradient of output {j} with respect to input {i} ({v.label or v.data}) is {v.grad} by "
+                        f"backward() and {slope} by central differences: they differ by {abs(v.grad - slope):.3g}, "
+                        f"and {atol + rtol * abs(slope):.3g} is allowed"
+                    )
+    finally:
+        for v, data, grad in before:
+            v.data, v.grad = data, grad
+    return True
