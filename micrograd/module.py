@@ -7,28 +7,51 @@
 has three parameters, and the state {"slope": 1.0, "offsets": [0.0, 0.0]}.
 """
 
-from collections.abc import Iterator, Mapping
+import functools
+import warnings
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
 from .engine import Value
 
 LISTS = list, tuple
+NAMELESS = set, frozenset  # they have no order
 
 
 class Module:
-    """Something with parameters to train: the Values without parents among its attributes, also those in lists, tuples,
-    dicts and Modules there. (A Value with parents is no parameter but a result, kept for later.)"""
+    """Something with parameters to train: the Values without parents among its attributes, also those in Modules,
+    dataclasses, lists, tuples, dicts, deques, sets and arrays of objects there.
+
+    A Value with parents is no parameter but a result, such as a loss that is kept for later. A result that depends on
+    no parameter is warned of when they are listed: it is a weight that was computed, where a new one was meant.
+    """
 
     def parameters(self) -> list[Value]:
         """The Values to train, always in the same order, each once."""
-        return list(dict.fromkeys(found(vars(self))))
+        kept = list(dict.fromkeys(found(list(contents(self)[1]), self)))
+        results = [v for v in kept if v._prev]
+        if not results:
+            return kept
+        # What a class names by a method of its own is a parameter, whatever became of it.
+        named = {v for _, tensor in self.named_parameters() for v in flat(tensor)}
+        parameters = {v: None for v in kept if not v._prev or v in named}
+        for v in results:
+            if not depends_on(v, parameters):
+                warnings.warn(
+                    f"{type(self).__name__} holds {v!r}, a result of {v._op or 'an operation'!r} that depends on no "
+                    f"parameter of it, so that nothing can train it. A weight is made of a number, Value(0.1 * x), "
+                    f"and trained by its data, w.data -= lr * w.grad",
+                    stacklevel=2,
+                )
+        return list(parameters)
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
         """Pairs of a name, made of attributes, indices and keys ("layers.0.weight"), and what it names: a Value, or
         nested lists of Values of equal lengths. A class may have this method of its own, for other names."""
-        for name, x in vars(self).items():
-            yield from named(name, x)
+        for name, x in zip(*contents(self)):
+            yield from named(str(name), x, (self,))
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to zero."""
@@ -43,7 +66,10 @@ class Module:
         """
         tensors = dict(self.named_parameters())
         if nameless := set(self.parameters()) - {p for tensor in tensors.values() for p in flat(tensor)}:
-            raise TypeError(f"{type(self).__name__}.named_parameters() leaves out {len(nameless)} of its parameters")
+            raise TypeError(
+                f"{type(self).__name__}.named_parameters() leaves out {len(nameless)} of its parameters "
+                f"(those in a set have no name, as it has no order)"
+            )
         return {name: numbers(tensor) for name, tensor in tensors.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -79,50 +105,96 @@ class Module:
             raise
 
 
-def found(x: Any) -> list[Value]:
-    """The parameters in `x`, in order."""
+def contents(x: Any) -> tuple[Iterable[Any], Collection[Any]]:
+    """The names or indices of what is in a container, and that itself; nothing where `x` is none."""
+    if isinstance(x, LISTS):
+        return range(len(x)), x
+    if isinstance(x, dict):
+        return x.keys(), x.values()
+    if isinstance(x, Module) or hasattr(type(x), "__dataclass_fields__"):
+        own = getattr(x, "__dict__", {}) | {name: getattr(x, name) for name in slots(x.__class__) if hasattr(x, name)}
+        return own.keys(), own.values()
+    if isinstance(x, (*NAMELESS, deque)):
+        return range(len(x)), list(x)
+    return (range(x.size), x.reshape(-1).tolist()) if is_array(x) else ((), ())
+
+
+@functools.cache
+def slots(kind: Any) -> list[str]:
+    """The names of the attributes that objects of a class keep beside their `__dict__`."""
+    found = [vars(base)["__slots__"] for base in kind.__mro__ if "__slots__" in vars(base)]
+    names = [name for some in found for name in ([some] if isinstance(some, str) else some)]
+    return [name for name in names if not name.startswith("__")]
+
+
+def is_array(x: Any) -> bool:
+    """Whether it is a NumPy array of objects."""
+    return hasattr(x, "tolist") and str(getattr(x, "dtype", "")) == "object"
+
+
+def found(x: Any, root: Any = None) -> list[Value]:
+    """The Values in `x`, in order, but not those in `root`."""
     out: list[Value] = []
-    stack, seen = [x], set()
+    stack, seen = [x], {id(root): root}  # what was seen is kept alive, so that its id stays its own
     while stack:
         x = stack.pop()
         if isinstance(x, Value):
-            if not x._prev:
-                out.append(x)
-        elif isinstance(x, LISTS):
-            stack += reversed(x)
-        elif isinstance(x, dict):
-            stack += reversed(x.values())
-        elif isinstance(x, Module) and x not in seen:
-            seen.add(x)
-            listed = type(x).parameters is not Module.parameters
-            stack += reversed(x.parameters() if listed else vars(x).values())
+            out.append(x)
+        elif id(x) not in seen:
+            seen[id(x)] = x
+            if isinstance(x, Module) and type(x).parameters is not Module.parameters:  # as in 0.1.0, it lists its own
+                out += x.parameters()
+            else:
+                stack += [*contents(x)[1]][::-1]
     return out
 
 
-def named(name: str, x: Any) -> Iterator[tuple[str, Any]]:
-    """The parameters in `x` with their names, which begin with `name`."""
-    entries = flat(x)
-    if isinstance(x, Module):
+def depends_on(v: Value, parameters: Mapping[Value, object]) -> bool:
+    stack, seen = [v], set()
+    while stack:
+        v = stack.pop()
+        if v in parameters:
+            return True
+        if v not in seen:
+            seen.add(v)
+            stack += [*v._prev, *getattr(v, "leaves", ())]  # those behind a compiled function
+    return False
+
+
+def named(name: str, x: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """The parameters in `x` with their names, which begin with `name`. `above` are the containers around it, in which
+    it may occur once more."""
+    if any(x is container for container in above):
+        return
+    x = x.tolist() if is_array(x) else x
+    if isinstance(x, Module) and type(x).named_parameters is not Module.named_parameters:
         for inner, tensor in x.named_parameters():
             yield f"{name}.{inner}", tensor
-    elif entries and shape(x) is not None and all(isinstance(entry, Value) and not entry._prev for entry in entries):
+    elif is_tensor(x):
         yield name, x
-    elif isinstance(x, (dict, *LISTS)):
-        for key, item in x.items() if isinstance(x, dict) else enumerate(x):
-            yield from named(f"{name}.{key}", item)
+    elif not isinstance(x, NAMELESS):
+        for key, item in zip(*contents(x)):
+            yield from named(f"{name}.{key}", item, (*above, x))
 
 
-def shape(tensor: Any) -> tuple[int, ...] | None:
-    """The lengths of nested lists; None where they differ."""
+def is_tensor(x: Any) -> bool:
+    """Whether it is a parameter, or nested lists of parameters of equal lengths."""
+    return shape(x) is not None and flat(x) != [] and all(isinstance(v, Value) and not v._prev for v in flat(x))
+
+
+def shape(tensor: Any, above: tuple[Any, ...] = ()) -> tuple[int, ...] | None:
+    """The lengths of nested lists; None where they differ, or where a list is in itself."""
     if not isinstance(tensor, LISTS):
         return ()
-    inner = {shape(item) for item in tensor} or {()}
+    if any(tensor is outer for outer in above):
+        return None
+    inner = {shape(item, (*above, tensor)) for item in tensor} or {()}
     first = inner.pop()
     return None if inner or first is None else (len(tensor), *first)
 
 
 def numbers(tensor: Any) -> Any:
-    return [numbers(item) for item in tensor] if isinstance(tensor, LISTS) else tensor.data
+    return [numbers(item) for item in tensor] if isinstance(tensor, LISTS) else float(tensor.data)
 
 
 def flat(tensor: Any) -> list[Any]:

@@ -1,16 +1,25 @@
 """Neural networks made of Values, under the names that PyTorch gives them."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 from .engine import Value
 from .module import Module, named
 
-__all__ = ["MLP", "Layer", "Module", "Neuron"]
+# What 0.1.0 exports, `random` and `Value` with it, and Module.
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "random"]
 
-# What `nonlin` may be: an activation by name, True for relu, False for none.
-ACTIVATIONS = {True: "ReLU", False: "Linear", "relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}
+Activation: TypeAlias = Callable[[Value], Value]
+
+# What `nonlin` may be, but for a function of your own: the name of the activation, and its function.
+ACTIVATIONS: dict[object, tuple[str, Activation]] = {
+    "relu": ("ReLU", Value.relu),
+    "tanh": ("Tanh", Value.tanh),
+    "sigmoid": ("Sigmoid", Value.sigmoid),
+    True: ("ReLU", Value.relu),
+    False: ("Linear", lambda v: v),
+}
 
 
 class Neuron(Module):
@@ -18,38 +27,32 @@ class Neuron(Module):
 
     Args:
         nin: the number of inputs.
-        nonlin: the activation: "relu", "tanh", "sigmoid"; True for relu, False for none.
+        nonlin: the activation: "relu", "tanh", "sigmoid"; True for relu, False for none; or a function of a Value.
 
     Raises:
-        ValueError: `nin` is below 1 or `nonlin` unknown; in a call, `x` has not `nin` inputs.
+        ValueError: `nin` is below 1 or `nonlin` unknown; in a call, `x` is not one sample of `nin` inputs.
     """
 
-    def __init__(self, nin: int, nonlin: bool | str = True):
+    def __init__(self, nin: int, nonlin: bool | str | Activation = True):
         if nin < 1:
             raise ValueError(f"a neuron has at least 1 input, got nin={nin}")
-        if nonlin not in ACTIVATIONS:
-            raise ValueError(f"nonlin is one of {', '.join(map(repr, ACTIVATIONS))}; got {nonlin!r}")
+        if not callable(nonlin) and nonlin not in ACTIVATIONS:
+            raise ValueError(f"nonlin is a function or one of {', '.join(map(repr, ACTIVATIONS))}; got {nonlin!r}")
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
         self.b = Value(0.0)
         self.nonlin = nonlin
 
     def __call__(self, x: Any) -> Value:
         """The output for `x`: a sequence of `nin` Values or numbers, or a single one where `nin` is 1."""
-        inputs = list(x) if isinstance(x, Iterable) else [x]
-        if len(inputs) != len(self.w):
-            raise ValueError(f"{self!r} takes {len(self.w)} inputs, got {len(inputs)}")
-        act = self.b
-        for wi, xi in zip(self.w, inputs):
-            act = act + wi * xi
-        method = ACTIVATIONS[self.nonlin].lower()
-        return act if method == "linear" else getattr(act, method)()
+        _, activation = activation_of(self)
+        return activation(sum((wi * xi for wi, xi in zip(self.w, inputs(x, self))), self.b))
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
         yield "weight", [self.w]  # as of a torch.nn.Linear with one output
         yield "bias", [self.b]
 
     def __repr__(self) -> str:
-        return f"{ACTIVATIONS[self.nonlin]}Neuron({len(self.w)})"
+        return f"{activation_of(self)[0]}Neuron({len(self.w)})"
 
 
 class Layer(Module):
@@ -66,8 +69,8 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Any:
-        inputs = list(x) if isinstance(x, Iterable) else x  # an iterator can be read only once
-        out = [neuron(inputs) for neuron in self.neurons]
+        x = inputs(x, self.neurons[0])  # an iterator can be read only once
+        out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
@@ -85,9 +88,15 @@ class MLP(Module):
         nin: the number of inputs.
         nouts: the number of neurons of each layer.
         nonlin: the activation of the layers before the last, as for Neuron.
+
+    Raises:
+        TypeError: `nouts` is no list.
+        ValueError: as Neuron raises it.
     """
 
-    def __init__(self, nin: int, nouts: Sequence[int], nonlin: bool | str = True):
+    def __init__(self, nin: int, nouts: Sequence[int], nonlin: bool | str | Activation = True):
+        if not hasattr(nouts, "__iter__"):
+            raise TypeError(f"nouts lists the sizes of all layers, such as MLP({nin}, [16, {nouts}]); got {nouts!r}")
         sizes = zip([nin, *nouts], nouts)
         last = len(nouts) - 1
         self.layers = [Layer(*size, nonlin=i < last and nonlin) for i, size in enumerate(sizes)]
@@ -101,7 +110,28 @@ class MLP(Module):
         place = 0  # in a torch.nn.Sequential, where activations have places of their own
         for layer in self.layers:
             yield from named(str(place), layer)
-            place += 1 if ACTIVATIONS[layer.neurons[0].nonlin] == "Linear" else 2
+            place += 1 if activation_of(layer.neurons[0])[0] == "Linear" else 2
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"
+
+
+def activation_of(neuron: Neuron) -> tuple[str, Activation]:
+    """The name and the function of its activation."""
+    kind: Any = neuron.nonlin
+    if not callable(kind):
+        return ACTIVATIONS[kind]
+    return str(getattr(kind, "__name__", type(kind).__name__)).capitalize(), kind
+
+
+def inputs(x: Any, neuron: Neuron) -> list[Any]:
+    """One sample as a list of Values or numbers, as many as `neuron` takes."""
+    sample = list(x) if hasattr(x, "__iter__") else [x]
+    if sample and getattr(sample[0], "ndim", isinstance(sample[0], list | tuple)):
+        raise ValueError(
+            f"{neuron!r} takes one sample at a time, got a batch of {len(sample)}: "
+            f"write [model(x) for x in X], or micrograd.vmap(model)(X)"
+        )
+    if len(sample) != len(neuron.w):
+        raise ValueError(f"{neuron!r} takes {len(neuron.w)} inputs, got {len(sample)}")
+    return sample

@@ -3,26 +3,32 @@
 Each is one formula: `update` makes new data out of data and gradients, and a new state out of the old one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
 from operator import truediv
 from typing import Any, TypeAlias
 
-from .scalar import divide, maximum
+from .scalar import divide, maximum, number
 
 Numbers: TypeAlias = list[Any]
+State: TypeAlias = dict[str, Numbers]
+
+FLAGS = "nesterov", "amsgrad"
+NOT_NEGATIVE = "step", "exp_avg_sq", "max_exp_avg_sq"  # of the state
 
 
 class Optimizer:
     """What all optimisers do. Every option is an attribute, which may be set at any time.
 
     Args:
-        params: what to train; each has `data` and `grad`.
+        params: what to train; each has `data` and `grad`. One whose `grad` is None stays where it is.
         options: the options by name; `betas` is a pair.
         state: the names of the numbers that are kept for each parameter, from 0 on.
 
     Raises:
-        ValueError: there are no parameters, one of them occurs twice, or an option is out of range.
-        TypeError: a parameter has no `data` and `grad`.
+        ValueError: there are no parameters, one of them occurs twice or is a result of operations, or an option is out
+            of range.
+        TypeError: a parameter has no `data` and `grad`, or an option is no number.
     """
 
     lr: Any
@@ -32,54 +38,87 @@ class Optimizer:
         for p in self.params:
             if not (hasattr(p, "data") and hasattr(p, "grad")):
                 raise TypeError(f"a parameter has data and grad, such as a Value; got {p!r} of type {type(p).__name__}")
+            if getattr(p, "_prev", ()):
+                raise ValueError(
+                    f"can't optimize {p!r}, the result of an operation: make a parameter of its number, Value(p.data)"
+                )
         if not self.params:
             raise ValueError("an optimiser needs at least 1 parameter, got []")
         if len(set(map(id, self.params))) < len(self.params):
             raise ValueError("a parameter occurs twice, and would move twice as far")
-        check(options)
-        self.options = list(options)
-        vars(self).update(options)
-        self.state: dict[str, Numbers] = {name: [0.0] * len(self.params) for name in state}
-        self.steps = 0
+        self.options = options
+        self.state: State = {name: [0.0] * len(self.params) for name in state}
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to zero."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients: set them to None, or to zero. As in PyTorch, a parameter without a gradient stays where
+        it is in the next step, and one whose gradient is zero still moves by momentum and weight decay."""
         for p in self.params:
-            p.grad = 0.0
+            p.grad = None if set_to_none or p.grad is None else 0.0
 
     def step(self) -> None:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
-        before = [p.data for p in self.params]
-        after, state = self.update(before, [p.grad for p in self.params], self.steps + 1)
+        moves = [p.grad is not None for p in self.params]
+        params = list(compress(self.params, moves))
+        before = [p.data for p in params]
+        state = {name: list(compress(xs, moves)) for name, xs in self.state.items()}
+        after, changed = self.update(before, [p.grad for p in params], state)
+        found = {name: iter(xs) for name, xs in changed.items()}
+        merged = {
+            name: [next(found[name]) if moved else x for moved, x in zip(moves, self.state[name])] for name in changed
+        }
         try:
-            for p, x in zip(self.params, after):
+            for p, x in zip(params, after):
                 p.data = x
-            self.state, self.steps = {**self.state, **state}, self.steps + 1
+            self.state = self.state | merged
         except BaseException:
-            for p, x in zip(self.params, before):
+            for p, x in zip(params, before):
                 p.data = x
             raise
 
-    def update(self, xs: Numbers, gs: Numbers, t: int) -> tuple[Numbers, dict[str, Numbers]]:
-        """The data after the `t`-th step, and what of the state is new."""
+    def update(self, xs: Numbers, gs: Numbers, state: State) -> tuple[Numbers, State]:
+        """The data after a step, and what of the state is new.
+
+        Args:
+            xs, gs: data and gradients of the parameters that move.
+            state: what is kept for them.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no update()")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options by name."""
+        return {name: getattr(self, name) for name in self._names}
+
+    @options.setter
+    def options(self, options: Mapping[str, Any]) -> None:
+        checked = self.checked(options)
+        self._names = list(options)
+        vars(self).update(checked)
+
+    def __setattr__(self, name: str, x: Any) -> None:
+        x = self.checked({**self.options, name: x})[name] if name in vars(self).get("_names", ()) else x
+        super().__setattr__(name, x)
+
+    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as plain numbers, if they are in range."""
+        return {name: option(name, x) for name, x in options.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """All that a later run needs to go on as this one would, in lists and numbers: it can be saved as JSON."""
-        options = {name: getattr(self, name) for name in self.options}
-        return {"options": options, "steps": self.steps, "state": {name: list(xs) for name, xs in self.state.items()}}
+        return {"options": self.options, "state": {name: list(xs) for name, xs in self.state.items()}}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a `state_dict()`.
 
         Raises:
-            ValueError: it is that of another optimiser, or of other parameters. Nothing has changed then.
+            ValueError: it is that of another optimiser or of other parameters, or a number is out of range.
+            TypeError: something is no number. Nothing has changed then.
         """
         own = self.state_dict()
         for part in own:
             if part not in saved:
                 raise ValueError(f"expected {', '.join(own)}; got {', '.join(saved)}")
-        for part in "options", "state":
+        for part in own:
             if own[part].keys() != saved[part].keys():
                 raise ValueError(
                     f"the {part} of {type(self).__name__} are {', '.join(own[part]) or 'none'}; "
@@ -88,22 +127,46 @@ class Optimizer:
         for name, xs in saved["state"].items():
             if len(xs) != len(self.params):
                 raise ValueError(f"there are {len(self.params)} parameters; {name} was saved for {len(xs)}")
-        check(saved["options"])
-        vars(self).update(saved["options"])
-        self.state, self.steps = {name: list(xs) for name, xs in saved["state"].items()}, saved["steps"]
+        state = {name: [kept(name, x) for x in xs] for name, xs in saved["state"].items()}
+        self.options = saved["options"]
+        self.state = state
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.options)
+        options = ", ".join(f"{name}={x!r}" for name, x in self.options.items())
         return f"{type(self).__name__}({len(self.params)} parameters, {options})"
 
 
-def check(options: dict[str, Any]) -> None:
-    for name, x in options.items():
-        if name == "betas":
-            if not (len(x) == 2 and all(0.0 <= beta < 1.0 for beta in x)):
-                raise ValueError(f"betas are two numbers from 0 up to but not including 1, got {x!r}")
-        elif not x >= 0.0:
-            raise ValueError(f"{name} must be 0 or more, got {x!r}")
+def plain(name: str, x: Any) -> float:
+    """A number that came from outside as a float."""
+    try:
+        found = number(x)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    if not isinstance(found, float):
+        raise TypeError(f"{name} is a plain number, got {x!r} of type {type(x).__name__}")
+    return found
+
+
+def option(name: str, x: Any) -> Any:
+    """An option as a plain number, if it is in range."""
+    if name in FLAGS:
+        return bool(x)
+    if name == "betas":
+        betas = tuple(plain("a beta", beta) for beta in x)
+        if not (len(betas) == 2 and all(0.0 <= beta < 1.0 for beta in betas)):
+            raise ValueError(f"betas are two numbers from 0 up to but not including 1, got {x!r}")
+        return betas
+    if not (found := plain(name, x)) >= 0.0:
+        raise ValueError(f"{name} must be 0 or more, got {x!r}")
+    return found
+
+
+def kept(name: str, x: Any) -> Any:
+    """A saved number of the state, if it is in range; it may be of another kind, as data may."""
+    found = number(x)
+    if name in NOT_NEGATIVE and (found < 0.0 or (name == "step" and found % 1.0 != 0.0)):
+        raise ValueError(f"{name} must be {'a whole number, ' * (name == 'step')}0 or more, got {x!r}")
+    return found
 
 
 class SGD(Optimizer):
@@ -131,16 +194,20 @@ class SGD(Optimizer):
     ):
         options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
         super().__init__(params, options, ["momentum_buffer"])
-        if nesterov and not momentum:
-            raise ValueError(f"nesterov needs a momentum above 0, got momentum={momentum}")
 
-    def update(self, xs: Numbers, gs: Numbers, t: int) -> tuple[Numbers, dict[str, Numbers]]:
-        lr, momentum, state = self.lr, self.momentum, {}
+    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        checked = super().checked(options)
+        if checked["nesterov"] and not checked["momentum"]:
+            raise ValueError(f"nesterov needs a momentum above 0, got momentum={options['momentum']!r}")
+        return checked
+
+    def update(self, xs: Numbers, gs: Numbers, state: State) -> tuple[Numbers, State]:
+        lr, momentum, changed = self.lr, self.momentum, {}
         gs = decayed(gs, xs, self.weight_decay)
         if momentum:
-            buffer = state["momentum_buffer"] = [momentum * m + g for m, g in zip(self.state["momentum_buffer"], gs)]
+            buffer = changed["momentum_buffer"] = [momentum * m + g for m, g in zip(state["momentum_buffer"], gs)]
             gs = [g + momentum * m for m, g in zip(buffer, gs)] if self.nesterov else buffer
-        return [x - lr * g for x, g in zip(xs, gs)], state
+        return [x - lr * g for x, g in zip(xs, gs)], changed
 
 
 class Adam(Optimizer):
@@ -171,25 +238,30 @@ class Adam(Optimizer):
         amsgrad: bool = False,
     ):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
-        super().__init__(params, options, ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"])
+        super().__init__(params, options, ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"])
 
-    def update(self, xs: Numbers, gs: Numbers, t: int) -> tuple[Numbers, dict[str, Numbers]]:
-        (b1, b2), lr, eps, state = self.betas, self.lr, self.eps, {}
+    def update(self, xs: Numbers, gs: Numbers, state: State) -> tuple[Numbers, State]:
+        (b1, b2), lr, eps = self.betas, self.lr, self.eps
         c1, c2 = 1.0 - b1, 1.0 - b2
         if self.decoupled:
             keep = 1.0 - lr * self.weight_decay
             xs = [keep * x for x in xs]
         else:
             gs = decayed(gs, xs, self.weight_decay)
-        means = state["exp_avg"] = [b1 * m + c1 * g for m, g in zip(self.state["exp_avg"], gs)]
-        squares = state["exp_avg_sq"] = [b2 * s + c2 * g * g for s, g in zip(self.state["exp_avg_sq"], gs)]
+        steps = [t + 1.0 for t in state["step"]]
+        means = [b1 * m + c1 * g for m, g in zip(state["exp_avg"], gs)]
+        squares = [b2 * s + c2 * g * g for s, g in zip(state["exp_avg_sq"], gs)]
+        changed = {"step": steps, "exp_avg": means, "exp_avg_sq": squares}
         if self.amsgrad:
-            pairs = zip(self.state["max_exp_avg_sq"], squares)
-            squares = state["max_exp_avg_sq"] = [maximum(before, s) for before, s in pairs]
+            pairs = zip(state["max_exp_avg_sq"], squares)
+            squares = changed["max_exp_avg_sq"] = [maximum(before, s) for before, s in pairs]
         # Means that start from 0 are too small at first: those over t steps by the factor 1 - beta ** t.
-        size, root = lr / (1.0 - b1**t), (1.0 - b2**t) ** 0.5
-        over = truediv if eps else divide  # only without eps may there be a zero below
-        return [x - size * over(m, s**0.5 / root + eps) for x, m, s in zip(xs, means, squares)], state
+        factors = {t: (lr / (1.0 - b1**t), (1.0 - b2**t) ** 0.5) for t in set(steps)}
+        over: Callable[..., Any] = truediv if eps else divide  # only without eps may there be a zero below
+        return [
+            x - size * over(m, s**0.5 / root + eps)
+            for x, m, s, (size, root) in zip(xs, means, squares, map(factors.__getitem__, steps))
+        ], changed
 
 
 class AdamW(Adam):

@@ -2,13 +2,18 @@
 
 import json
 import random
+from collections import deque
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import micrograd
 from micrograd import Value
 from micrograd.nn import MLP, Layer, Module, Neuron
 
@@ -133,6 +138,140 @@ def test_parameters_without_a_name_are_not_lost():
     assert model.scale in model.parameters()
     with pytest.raises(TypeError, match=r"Scaled.named_parameters\(\) leaves out 1"):
         model.state_dict()
+
+
+# ---- parameters never vanish without a word ----
+
+
+@dataclass
+class Point(Module):
+    x: Value
+    y: Value
+
+
+@dataclass(frozen=True)
+class Frozen(Module):
+    x: int
+
+
+@dataclass(slots=True)
+class Slots(Module):
+    w: Value
+    b: list[Value]
+
+
+@dataclass
+class Record:  # no Module
+    w: Value
+
+
+def holding(**attributes: Any) -> Module:
+    module = Module()
+    vars(module).update(attributes)
+    return module
+
+
+def test_parameters_in_containers_of_every_kind():
+    a, b, c, d = (Value(x) for x in range(4))
+    assert holding(x=Point(a, b), y=Record(c)).parameters() == [a, b, c]
+    assert list(holding(x=Point(a, b), y=Record(c)).state_dict()) == ["x.x", "x.y", "y.w"]
+    assert holding(x=deque([a, b])).state_dict() == {"x.0": 0.0, "x.1": 1.0}
+    array = np.array([[a, b], [c, d]], dtype=object)
+    assert holding(x=array).parameters() == [a, b, c, d]
+    assert holding(x=array).state_dict() == {"x": [[0.0, 1.0], [2.0, 3.0]]}
+    assert holding(x=np.array(a, dtype=object)).state_dict() == {"x": 0.0}
+    assert holding(x=np.ones(3), y=b"abc", z="abc", w=range(10**9)).parameters() == []
+    assert Slots(a, [b]).parameters() == [a, b]
+    assert Slots(a, [b]).state_dict() == {"w": 0.0, "b": [1.0]}
+    one, other = holding(w=a), holding(w=b)
+    assert holding(x=[Frozen(1), Frozen(1)], y=[one, other]).parameters() == [a, b]
+
+
+def test_equal_children_count_each():
+    @dataclass(frozen=True)
+    class Scale(Module):
+        kind: str
+
+        def __post_init__(self):
+            object.__setattr__(self, "_w", [Value(1)])
+
+    module = holding(children=[Scale("a"), Scale("a")])
+    assert len(module.parameters()) == 2
+    assert len(module.state_dict()) == 2
+
+
+def test_parameters_in_a_set_have_no_names():
+    a, b = Value(1), Value(2)
+    module = holding(x={a, b})
+    assert {*module.parameters()} == {a, b}
+    with pytest.raises(TypeError, match=r"leaves out 2 of its parameters \(those in a set have no name"):
+        module.state_dict()
+
+
+def test_what_is_in_itself():
+    net = Net()
+    assert len(net.state_dict()) == 9
+    vars(net.blocks[0])["owner"] = net
+    endless: list[Any] = [Value(1)]
+    endless.append(endless)
+    vars(net)["endless"] = endless
+    assert len(net.parameters()) == 18
+    assert len(net.state_dict()) == 10
+    assert net.state_dict()["endless.0"] == 1.0
+    net.load_state_dict(net.state_dict())
+
+
+def test_a_class_that_adds_to_what_it_lists():
+    class More(MLP):
+        def parameters(self):
+            return [*super().parameters(), extra]
+
+    extra = Value(1)
+    assert More(2, [1]).parameters()[-1] is extra
+    assert holding(x=More(2, [1])).parameters()[-1] is extra
+
+
+def test_neuron_layer_and_mlp_list_what_became_of_their_parameters():
+    """As in 0.1.0."""
+    model = MLP(2, [2, 1])
+    neuron = model.layers[0].neurons[0]
+    sum(model([1, 2]) for _ in range(2)).backward()
+    neuron.b = neuron.b - 0.05 * neuron.b.grad
+    neuron.w = [w - 0.05 * w.grad for w in neuron.w]
+    for module in neuron, model.layers[0], model, holding(model=model):
+        assert module.parameters()[:3] == [*neuron.w, neuron.b]
+        assert module.state_dict()
+    assert len(model.parameters()) == 9
+    assert neuron.w[0].data in model.state_dict()["0.weight"][0]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        lambda: {"w": [0.1 * Value(1), 0.1 * Value(2)]},
+        lambda: {"w": Value(1) - 0.05 * Value(2)},
+        lambda: {"w": {"a": (Value(1).exp(),)}, "b": Value(2)},
+    ],
+)
+def test_a_weight_that_was_computed_is_warned_of(lost):
+    module = holding(**lost())
+    with pytest.warns(UserWarning, match=r"holds Value\(.*\), a result of .* that depends on no parameter"):
+        module.parameters()
+
+
+def test_results_that_are_kept_are_not_warned_of():
+    w = Value(2)
+    assert holding(w=w, last_loss=(w * 3 - 1) ** 2, history=[w * 2, w.exp()]).parameters() == [w]
+    loss = micrograd.compile(lambda: w * w)
+    assert holding(w=w, last_loss=loss()).parameters() == [w]
+
+
+def test_a_state_is_made_of_floats():
+    model = MLP(1, [1])
+    model.parameters()[0].data = np.float32(0.5)
+    model.parameters()[1].data = 2
+    assert model.state_dict() == {"0.weight": [[0.5]], "0.bias": [2.0]}
+    assert {type(x) for x in (model.state_dict()["0.weight"][0][0], model.state_dict()["0.bias"][0])} == {float}
 
 
 @pytest.mark.parametrize(

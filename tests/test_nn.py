@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import pytest
+from programs import check
 
 from micrograd import Value
 from micrograd.nn import MLP, Layer, Module, Neuron
@@ -84,3 +85,20 @@ def test_a_model_can_be_copied(roundtrip):
     assert [(p.data, p.grad) for p in twin.parameters()] == [(p.data, p.grad) for p in model.parameters()]
     assert twin([3, 4]).data == model([3, 4]).data
     assert not {id(p) for p in twin.parameters()} & {id(p) for p in model.parameters()}
+
+
+def softplus(v):
+    return (1 + v.exp()).log()
+
+
+@pytest.mark.parametrize("nonlin", [Value.exp, softplus])
+def test_an_activation_of_ones_own(nonlin):
+    random.seed(2)
+    model = MLP(2, [3, 1], nonlin=nonlin)
+    hidden = [nonlin(n.w[0] * 0.5 + n.w[1] * -1 + n.b) for n in model.layers[0].neurons]
+    [last] = model.layers[1].neurons
+    want = sum((w * h for w, h in zip(last.w, hidden)), last.b)
+    assert model([0.5, -1]).data == pytest.approx(want.data, rel=1e-14)
+    assert repr(model.layers[0].neurons[0]) == f"{nonlin.__name__.capitalize()}Neuron(2)"
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    check(lambda: model([0.5, -1]), model.parameters())
