@@ -25,14 +25,13 @@ GradFn: TypeAlias = "Callable[[Value], None]"
 class Value:
     """A number that remembers how it was computed.
 
-    `<`, `<=`, `>` and `>=` compare data. `==` asks whether two are the same Value, as sets and dicts of Values need it.
-
     Args:
         data: one real number (float, int, bool, Fraction, NumPy scalar: kept as a float), or another kind of
             number, such as a Value.
         _children: the parents, the Values it was computed from; none for a leaf.
         _op: the name of the operation, for pictures.
-        _grad_fn: the local backward closure of the operation.
+        _grad_fn: the local backward closure of the operation that made it. Then, for speed, nothing is checked:
+            `_children` must be a tuple, and `data` computed from theirs.
         label: a name, for pictures.
 
     Attributes:
@@ -42,9 +41,11 @@ class Value:
 
     Raises:
         TypeError: `data` is no number, a child no Value, or the label no string.
+
+    `<`, `<=`, `>` and `>=` compare data. `==` asks whether two are the same Value, as sets and dicts of Values need it.
     """
 
-    # Slots keep a node small; it gets a __dict__ only when somebody hangs an attribute on it.
+    # Slots keep a node small; it gets a __dict__ only when somebody hangs an attribute on it, such as a label.
     __slots__ = ("__dict__", "__weakref__", "_grad_fn", "_op", "_prev", "data", "grad")
     label = ""
 
@@ -61,22 +62,23 @@ class Value:
         self._prev: tuple[Value, ...] = _children  # type: ignore[assignment]  # operations pass a tuple
         self._op = _op
         self._grad_fn: GradFn = _grad_fn  # type: ignore[assignment]
-        if _grad_fn is None or label:  # no operation made it: a leaf, or a node put together by hand
+        if _grad_fn is None or label:  # a person made it, not an operation of this file: see whether it is right
             from_outside(self, label)
 
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"
 
     # ---- operations: the number they make, and beside it the way back ----
-    # A backward closure is handed the result it belongs to, `out`, and keeps nothing but numbers: so no graph holds
-    # itself, and it goes away with its root. It keeps them as defaults, which take less memory than captured variables;
-    # one that needs no number is shared by all nodes that have it, such as `to_both`, below.
+    # `lift` makes a Value of a plain number; of what may know better, such as an array, NotImplemented, so that Python
+    # asks it. A backward closure is handed the result it belongs to, `out`, and keeps nothing but numbers: so no graph
+    # holds itself, and all of it is freed with its root. Defaults (a=a) take less memory than captured variables, and a
+    # closure that needs no number is shared by all nodes that have it, such as `add_backward`, below.
 
     def __add__(self, other: Any) -> Value:
         """self + other"""
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        return Value(self.data + other.data, (self, other), "+", to_both)
+        return Value(self.data + other.data, (self, other), "+", add_backward)
 
     def __mul__(self, other: Any) -> Value:
         """self * other"""
@@ -108,12 +110,12 @@ class Value:
         """
         leaves, results = graph(self)
         before = [leaf.grad for leaf in leaves]
-        for leaf in leaves:
-            if leaf.grad is None:
+        for leaf, grad in zip(leaves, before):
+            if grad is None:
                 leaf.grad = 0.0
         for node in results:
-            node.grad = 0.0
-        self.grad += 1.0
+            node.grad = 0.0  # of this walk alone
+        self.grad += 1.0  # d(self)/d(self); self may be a leaf
         try:
             for node in reversed(results):
                 node._grad_fn(node)
@@ -126,13 +128,13 @@ class Value:
 
     def __neg__(self) -> Value:
         """-self"""
-        return Value(-self.data, (self,), "neg", to_negative)
+        return Value(-self.data, (self,), "neg", neg_backward)
 
     def __sub__(self, other: Any) -> Value:
         """self - other"""
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        return Value(self.data - other.data, (self, other), "-", to_difference)
+        return Value(self.data - other.data, (self, other), "-", sub_backward)
 
     def __truediv__(self, other: Any) -> Value:
         """self / other"""
@@ -151,12 +153,12 @@ class Value:
         """self ** other"""
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        if isinstance(other, Constant) and isinstance(other.data, float):
+        if isinstance(other, Constant) and isinstance(other.data, float):  # as in x**2
             return self._to_the(other.data)
         a, b, y = self.data, other.data, scalar.power(self.data, other.data)
 
         def backward(out, a=a, b=b, y=y):
-            self, other = out._prev
+            self, other = out._prev  # d(a**b)/da = b * a**(b - 1), d(a**b)/db = a**b * log(a), but 0 * inf is nan
             to_b = out.grad * (y * scalar.log(a))
             self.grad += scalar.where_zero(b, 0.0, out.grad * (b * scalar.power(a, b - 1.0)))
             other.grad += scalar.where_zero(a, scalar.where_le(0.0, b, 0.0, to_b), to_b)
@@ -169,7 +171,8 @@ class Value:
 
         def backward(out, a=a, k=k):
             (self,) = out._prev
-            self.grad += out.grad * (k * scalar.constant_power(a, k - 1.0)) if k else 0.0
+            if k:  # 0 * inf would be nan
+                self.grad += out.grad * (k * scalar.constant_power(a, k - 1.0))
 
         return Value(scalar.constant_power(a, k), (self,), f"**{k:g}", backward)
 
@@ -262,8 +265,8 @@ class Value:
 
         def backward(out, a=a, b=b):
             self, other = out._prev
-            self.grad += to_larger(a, b, out.grad)
-            other.grad += to_larger(b, a, out.grad)
+            self.grad += share_of_larger(a, b, out.grad)
+            other.grad += share_of_larger(b, a, out.grad)
 
         return Value(scalar.maximum(a, b), (self, other), "max", backward)
 
@@ -274,13 +277,13 @@ class Value:
 
         def backward(out, a=a, b=b):
             self, other = out._prev
-            self.grad += to_larger(b, a, out.grad)
-            other.grad += to_larger(a, b, out.grad)
+            self.grad += share_of_larger(b, a, out.grad)
+            other.grad += share_of_larger(a, b, out.grad)
 
         return Value(scalar.minimum(a, b), (self, other), "min", backward)
 
     def where_le(self: Any, bound: Any, x: Any, y: Any) -> Value:
-        """x where self <= bound, else y; no gradient goes to self and to bound"""
+        """x where self <= bound, else y; no gradient goes to self or to bound"""
         parents = as_value(self), as_value(bound), as_value(x), as_value(y)
         a, b, *choices = (parent.data for parent in parents)
 
@@ -354,7 +357,8 @@ class Value:
         self._grad_fn = ByHand(send)
 
     def __init_subclass__(cls) -> None:
-        """A subclass with an addition or a multiplication of its own has the operations that are made of them."""
+        """In 0.1.0, `-` and `/` are made of `+`, `*` and `**`, so that a subclass with an addition or a multiplication
+        of its own sees these calls, too. It still does."""
         if cls.__add__ is not Value.__add__ or cls.__mul__ is not Value.__mul__:
             for name, operation in COMPOSED.items():
                 if getattr(cls, name) is getattr(Value, name):
@@ -371,7 +375,8 @@ def graph(root: Value) -> tuple[list[Value], list[Value]]:
     leaves: list[Value] = []
     results: list[Value] = []
     seen = set()
-    stack, path = [root], []  # what is to be visited; and the results on the way there, whose parents are not done
+    stack = [root]  # what is to be visited
+    path: list[Value] = []  # the results on the way there, whose parents are not all done
     while stack:  # a loop, as Python's recursion ends at a depth of a thousand
         node = stack.pop()
         if node in seen:
@@ -391,24 +396,24 @@ def graph(root: Value) -> tuple[list[Value], list[Value]]:
 # The ways back that need no number, and that of the larger of two.
 
 
-def to_both(out: Value) -> None:
+def add_backward(out: Value) -> None:
     x, y = out._prev
     x.grad += out.grad
     y.grad += out.grad
 
 
-def to_difference(out: Value) -> None:
+def sub_backward(out: Value) -> None:
     x, y = out._prev
     x.grad += out.grad
     y.grad += -out.grad
 
 
-def to_negative(out: Value) -> None:
+def neg_backward(out: Value) -> None:
     (x,) = out._prev
     x.grad += -out.grad
 
 
-def to_larger(a: Number, b: Number, g: Number) -> Number:
+def share_of_larger(a: Number, b: Number, g: Number) -> Number:
     """What `a` gets of the gradient of the larger of two: half of it in a tie."""
     return scalar.where_le(a, b, scalar.where_le(b, a, g / 2.0, 0.0), g)
 
@@ -429,16 +434,17 @@ def as_value(x: Any) -> Value:
 
 
 def lift(x: Any) -> Any:
-    """The same; NotImplemented where `x` is no number but may know what to do with a Value, as an array does."""
+    """`as_value(x)`; NotImplemented where `x` is no number, but may know what to do with a Value, as an array does."""
     try:
         return as_value(x)
     except TypeError:
-        if type(x) in (str, bytes, list, tuple):  # these would think of repetition
+        if type(x) in (str, bytes, list, tuple):  # their own error would be about repeating a sequence
             raise
         return NotImplemented
 
 
 def data_of(x: Any) -> Any:
+    """The number to compare with."""
     return x.data if isinstance(x, Value) else x
 
 
@@ -475,7 +481,7 @@ def from_outside(node: Value, label: object) -> None:
         node.grad = Value(0.0) if isinstance(node.data, Value) else 0.0
 
 
-# In 0.1.0 these were made of additions and multiplications.
+# As 0.1.0 makes them.
 COMPOSED: dict[str, Callable[..., Any]] = {
     "__neg__": lambda a: a * -1,
     "__sub__": lambda a, b: a + -b,

@@ -1,4 +1,4 @@
-"""Check gradients against central differences."""
+"""Compare gradients with central differences."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,6 +30,7 @@ def gradcheck(
     Raises:
         RuntimeError: a gradient differs; it says of which input, and by how much.
         ValueError: an input is a result of operations.
+        TypeError: the function returns something else.
     """
     leaves = [x if isinstance(x, Value) else Value(x) for x in inputs]
     if any(v._prev for v in leaves):
@@ -38,7 +39,10 @@ def gradcheck(
 
     def outputs() -> list[Value]:
         out = function(*leaves)
-        return list(out) if isinstance(out, list | tuple) else [out]
+        found = list(out) if isinstance(out, list | tuple) else [out]
+        if not all(isinstance(v, Value) for v in found):
+            raise TypeError(f"gradcheck is of a function that returns a Value or a list of Values, got {out!r}")
+        return found
 
     def outputs_at(v: Value, x: float) -> list[float]:
         data, v.data = v.data, x

@@ -35,8 +35,8 @@ class Module:
         if not results:
             return kept
         # What a class names by a method of its own is a parameter, whatever became of it.
-        named = {v for _, tensor in self.named_parameters() for v in flat(tensor)}
-        parameters = {v: None for v in kept if not v._prev or v in named}
+        own = {v for _, tensor in self.named_parameters() for v in flat(tensor)}
+        parameters = {v: None for v in kept if not v._prev or v in own}
         for v in results:
             if not depends_on(v, parameters):
                 warnings.warn(

@@ -1,5 +1,6 @@
 """Neural networks made of Values, under the names that PyTorch gives them."""
 
+import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ __all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "random"]
 
 Activation: TypeAlias = Callable[[Value], Value]
 
-# What `nonlin` may be, but for a function of your own: the name of the activation, and its function.
+# What `nonlin` may be, besides a function: the name of the activation, and its function.
 ACTIVATIONS: dict[object, tuple[str, Activation]] = {
     "relu": ("ReLU", Value.relu),
     "tanh": ("Tanh", Value.tanh),
@@ -36,7 +37,7 @@ class Neuron(Module):
     def __init__(self, nin: int, nonlin: bool | str | Activation = True):
         if nin < 1:
             raise ValueError(f"a neuron has at least 1 input, got nin={nin}")
-        if not callable(nonlin) and nonlin not in ACTIVATIONS:
+        if not callable(nonlin) and nonlin not in list(ACTIVATIONS):
             raise ValueError(f"nonlin is a function or one of {', '.join(map(repr, ACTIVATIONS))}; got {nonlin!r}")
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
         self.b = Value(0.0)
@@ -90,16 +91,18 @@ class MLP(Module):
         nonlin: the activation of the layers before the last, as for Neuron.
 
     Raises:
-        TypeError: `nouts` is no list.
+        TypeError: `nouts` is a single number.
         ValueError: as Neuron raises it.
     """
 
     def __init__(self, nin: int, nouts: Sequence[int], nonlin: bool | str | Activation = True):
         if not hasattr(nouts, "__iter__"):
             raise TypeError(f"nouts lists the sizes of all layers, such as MLP({nin}, [16, {nouts}]); got {nouts!r}")
-        sizes = zip([nin, *nouts], nouts)
-        last = len(nouts) - 1
-        self.layers = [Layer(*size, nonlin=i < last and nonlin) for i, size in enumerate(sizes)]
+        sizes = [nin, *nouts]
+        hidden = len(sizes) - 2
+        self.layers = [
+            Layer(*size, nonlin=nonlin if i < hidden else False) for i, size in enumerate(itertools.pairwise(sizes))
+        ]
 
     def __call__(self, x: Any) -> Any:
         for layer in self.layers:
@@ -117,7 +120,7 @@ class MLP(Module):
 
 
 def activation_of(neuron: Neuron) -> tuple[str, Activation]:
-    """The name and the function of its activation."""
+    """The name and the function of its activation. Looked up at each call, since `nonlin` may be set at any time."""
     kind: Any = neuron.nonlin
     if not callable(kind):
         return ACTIVATIONS[kind]
@@ -127,7 +130,7 @@ def activation_of(neuron: Neuron) -> tuple[str, Activation]:
 def inputs(x: Any, neuron: Neuron) -> list[Any]:
     """One sample as a list of Values or numbers, as many as `neuron` takes."""
     sample = list(x) if hasattr(x, "__iter__") else [x]
-    if sample and getattr(sample[0], "ndim", isinstance(sample[0], list | tuple)):
+    if sample and getattr(sample[0], "ndim", isinstance(sample[0], list | tuple)):  # a row, and no number
         raise ValueError(
             f"{neuron!r} takes one sample at a time, got a batch of {len(sample)}: "
             f"write [model(x) for x in X], or micrograd.vmap(model)(X)"

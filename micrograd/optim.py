@@ -4,7 +4,6 @@ Each is one formula: `update` makes new data out of data and gradients, and a ne
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import compress
 from operator import truediv
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ Numbers: TypeAlias = list[Any]
 State: TypeAlias = dict[str, Numbers]
 
 FLAGS = "nesterov", "amsgrad"
-NOT_NEGATIVE = "step", "exp_avg_sq", "max_exp_avg_sq"  # of the state
+NOT_NEGATIVE = "steps", "exp_avg_sq", "max_exp_avg_sq"  # of the state
 
 
 class Optimizer:
@@ -23,7 +22,7 @@ class Optimizer:
     Args:
         params: what to train; each has `data` and `grad`. One whose `grad` is None stays where it is.
         options: the options by name; `betas` is a pair.
-        state: the names of the numbers that are kept for each parameter, from 0 on.
+        state: the names of the numbers that are kept for each parameter; all start at 0.
 
     Raises:
         ValueError: there are no parameters, one of them occurs twice or is a result of operations, or an option is out
@@ -48,6 +47,7 @@ class Optimizer:
             raise ValueError("a parameter occurs twice, and would move twice as far")
         self.options = options
         self.state: State = {name: [0.0] * len(self.params) for name in state}
+        self.steps = [0] * len(self.params)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients: set them to None, or to zero. As in PyTorch, a parameter without a gradient stays where
@@ -57,32 +57,41 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
-        moves = [p.grad is not None for p in self.params]
-        params = list(compress(self.params, moves))
-        before = [p.data for p in params]
-        state = {name: list(compress(xs, moves)) for name, xs in self.state.items()}
-        after, changed = self.update(before, [p.grad for p in params], state)
-        found = {name: iter(xs) for name, xs in changed.items()}
-        merged = {
-            name: [next(found[name]) if moved else x for moved, x in zip(moves, self.state[name])] for name in changed
-        }
+        before, gs = [p.data for p in self.params], [p.grad for p in self.params]
+        if None in gs or len(set(self.steps)) > 1:
+            after, state = self.update_in_groups(before, gs)
+            steps = [t if g is None else t + 1 for t, g in zip(self.steps, gs)]
+        else:
+            steps = [self.steps[0] + 1] * len(gs)
+            after, state = self.update(before, gs, self.state, steps[0])
         try:
-            for p, x in zip(params, after):
+            for p, x in zip(self.params, after):
                 p.data = x
-            self.state = self.state | merged
+            self.state, self.steps = self.state | state, steps
         except BaseException:
-            for p, x in zip(params, before):
+            for p, x in zip(self.params, before):
                 p.data = x
             raise
 
-    def update(self, xs: Numbers, gs: Numbers, state: State) -> tuple[Numbers, State]:
-        """The data after a step, and what of the state is new.
-
-        Args:
-            xs, gs: data and gradients of the parameters that move.
-            state: what is kept for them.
-        """
+    def update(self, xs: Numbers, gs: Numbers, state: State, t: int) -> tuple[Numbers, State]:
+        """The data after the `t`-th step, and what of the state is new."""
         raise NotImplementedError(f"{type(self).__name__} has no update()")
+
+    def update_in_groups(self, xs: Numbers, gs: Numbers) -> tuple[Numbers, State]:
+        """The same where some have no gradient, now or before: together go those that have moved equally often."""
+        after, state = list(xs), {name: list(numbers) for name, numbers in self.state.items()}
+        for t in set(self.steps):
+            group = [i for i, g in enumerate(gs) if g is not None and self.steps[i] == t]
+
+            def of_group(numbers: Numbers, group: list[int] = group) -> Numbers:
+                return [numbers[i] for i in group]
+
+            kept = {name: of_group(numbers) for name, numbers in self.state.items()}
+            new, changed = self.update(of_group(xs), of_group(gs), kept, t + 1)
+            for numbers, into in (new, after), *((changed[name], state[name]) for name in changed):
+                for i, x in zip(group, numbers):
+                    into[i] = x
+        return after, state
 
     @property
     def options(self) -> dict[str, Any]:
@@ -105,7 +114,8 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a later run needs to go on as this one would, in lists and numbers: it can be saved as JSON."""
-        return {"options": self.options, "state": {name: list(xs) for name, xs in self.state.items()}}
+        state = {name: list(xs) for name, xs in self.state.items()}
+        return {"options": self.options, "steps": list(self.steps), "state": state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a `state_dict()`.
@@ -118,18 +128,19 @@ class Optimizer:
         for part in own:
             if part not in saved:
                 raise ValueError(f"expected {', '.join(own)}; got {', '.join(saved)}")
-        for part in own:
+        for part in "options", "state":
             if own[part].keys() != saved[part].keys():
                 raise ValueError(
                     f"the {part} of {type(self).__name__} are {', '.join(own[part]) or 'none'}; "
                     f"got {', '.join(saved[part]) or 'none'}"
                 )
-        for name, xs in saved["state"].items():
+        for name, xs in {"steps": saved["steps"], **saved["state"]}.items():
             if len(xs) != len(self.params):
                 raise ValueError(f"there are {len(self.params)} parameters; {name} was saved for {len(xs)}")
         state = {name: [kept(name, x) for x in xs] for name, xs in saved["state"].items()}
+        steps = [int(kept("steps", t)) for t in saved["steps"]]
         self.options = saved["options"]
-        self.state = state
+        self.state, self.steps = state, steps
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={x!r}" for name, x in self.options.items())
@@ -162,10 +173,10 @@ def option(name: str, x: Any) -> Any:
 
 
 def kept(name: str, x: Any) -> Any:
-    """A saved number of the state, if it is in range; it may be of another kind, as data may."""
+    """A saved number, if it is in range; it may be of another kind, as data may."""
     found = number(x)
-    if name in NOT_NEGATIVE and (found < 0.0 or (name == "step" and found % 1.0 != 0.0)):
-        raise ValueError(f"{name} must be {'a whole number, ' * (name == 'step')}0 or more, got {x!r}")
+    if name in NOT_NEGATIVE and (found < 0.0 or (name == "steps" and found % 1.0 != 0.0)):
+        raise ValueError(f"{name} must be {'whole numbers, ' * (name == 'steps')}0 or more, got {x!r}")
     return found
 
 
@@ -201,7 +212,7 @@ class SGD(Optimizer):
             raise ValueError(f"nesterov needs a momentum above 0, got momentum={options['momentum']!r}")
         return checked
 
-    def update(self, xs: Numbers, gs: Numbers, state: State) -> tuple[Numbers, State]:
+    def update(self, xs: Numbers, gs: Numbers, state: State, t: int) -> tuple[Numbers, State]:
         lr, momentum, changed = self.lr, self.momentum, {}
         gs = decayed(gs, xs, self.weight_decay)
         if momentum:
@@ -238,9 +249,9 @@ class Adam(Optimizer):
         amsgrad: bool = False,
     ):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
-        super().__init__(params, options, ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"])
+        super().__init__(params, options, ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"])
 
-    def update(self, xs: Numbers, gs: Numbers, state: State) -> tuple[Numbers, State]:
+    def update(self, xs: Numbers, gs: Numbers, state: State, t: int) -> tuple[Numbers, State]:
         (b1, b2), lr, eps = self.betas, self.lr, self.eps
         c1, c2 = 1.0 - b1, 1.0 - b2
         if self.decoupled:
@@ -248,20 +259,16 @@ class Adam(Optimizer):
             xs = [keep * x for x in xs]
         else:
             gs = decayed(gs, xs, self.weight_decay)
-        steps = [t + 1.0 for t in state["step"]]
         means = [b1 * m + c1 * g for m, g in zip(state["exp_avg"], gs)]
         squares = [b2 * s + c2 * g * g for s, g in zip(state["exp_avg_sq"], gs)]
-        changed = {"step": steps, "exp_avg": means, "exp_avg_sq": squares}
+        changed = {"exp_avg": means, "exp_avg_sq": squares}
         if self.amsgrad:
             pairs = zip(state["max_exp_avg_sq"], squares)
             squares = changed["max_exp_avg_sq"] = [maximum(before, s) for before, s in pairs]
         # Means that start from 0 are too small at first: those over t steps by the factor 1 - beta ** t.
-        factors = {t: (lr / (1.0 - b1**t), (1.0 - b2**t) ** 0.5) for t in set(steps)}
+        size, root = lr / (1.0 - b1**t), (1.0 - b2**t) ** 0.5
         over: Callable[..., Any] = truediv if eps else divide  # only without eps may there be a zero below
-        return [
-            x - size * over(m, s**0.5 / root + eps)
-            for x, m, s, (size, root) in zip(xs, means, squares, map(factors.__getitem__, steps))
-        ], changed
+        return [x - size * over(m, s**0.5 / root + eps) for x, m, s in zip(xs, means, squares)], changed
 
 
 class AdamW(Adam):

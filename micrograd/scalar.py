@@ -19,7 +19,8 @@ Number: TypeAlias = Any  # a float, or any other kind of number
 
 
 def number(x: object) -> Number:
-    """Return `x` as a float, or unchanged where it is another kind of number (which may want to know: `detach`).
+    """Return `x` as a float; where it is another kind of number, which has a method `where_le`, as it is, or as its
+    `detach()` says if it has that.
 
     Raises:
         TypeError: `x` is no number: a string, None, a list, an array, a complex number.

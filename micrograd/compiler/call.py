@@ -344,7 +344,7 @@ class Leaves(Value):
 
     def add(self, gradients: Sequence[float]) -> None:
         for leaf, gradient in zip(self.leaves, gradients):
-            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+            leaf.grad = leaf.grad + gradient if leaf.grad is not None else gradient
 
     @property
     def grad(self) -> list[Any]:
