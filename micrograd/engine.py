@@ -114,11 +114,14 @@ class Value:
             if grad is None:
                 leaf.grad = 0.0
         for node in results:
-            node.grad = 0.0  # of this walk alone
+            node.grad = UNTOUCHED
         self.grad += 1.0  # d(self)/d(self); self may be a leaf
         try:
             for node in reversed(results):
-                node._grad_fn(node)
+                if node.grad is not UNTOUCHED:  # from the condition of where_le no gradient comes, not even zero
+                    node._grad_fn(node)
+            for leaf in leaves:
+                leaf._grad_fn(leaf)  # does nothing, unless a person assigned it
         except BaseException:
             for leaf, grad in zip(leaves, before):
                 leaf.grad = grad
@@ -159,9 +162,9 @@ class Value:
 
         def backward(out, a=a, b=b, y=y):
             self, other = out._prev  # d(a**b)/da = b * a**(b - 1), d(a**b)/db = a**b * log(a), but 0 * inf is nan
-            to_b = out.grad * (y * scalar.log(a))
+            slope = y * scalar.log(a)
             self.grad += scalar.where_zero(b, 0.0, out.grad * (b * scalar.power(a, b - 1.0)))
-            other.grad += scalar.where_zero(a, scalar.where_le(0.0, b, 0.0, to_b), to_b)
+            other.grad += out.grad * scalar.where_zero(a, scalar.where_le(0.0, b, 0.0, slope), slope)
 
         return Value(y, (self, other), "**", backward)
 
@@ -350,16 +353,17 @@ class Value:
     @property
     def _backward(self) -> Callable[[], None]:
         """Hands `grad` on to the parents when called. Assign a function to add an operation by hand."""
-        return lambda: self._grad_fn(self)
+        grad_fn = self._grad_fn
+        return lambda: grad_fn(self)
 
     @_backward.setter
     def _backward(self, send: Callable[[], object]) -> None:
         self._grad_fn = ByHand(send)
 
     def __init_subclass__(cls) -> None:
-        """In 0.1.0, `-` and `/` are made of `+`, `*` and `**`, so that a subclass with an addition or a multiplication
-        of its own sees these calls, too. It still does."""
-        if cls.__add__ is not Value.__add__ or cls.__mul__ is not Value.__mul__:
+        """In 0.1.0, `-` and `/` are made of the other operations, so that a subclass that has these of its own sees
+        the calls, too. It still does."""
+        if any(getattr(cls, name) is not getattr(Value, name) for name in ("__add__", "__mul__", "__pow__", "__neg__")):
             for name, operation in COMPOSED.items():
                 if getattr(cls, name) is getattr(Value, name):
                     setattr(cls, name, operation)
@@ -418,6 +422,10 @@ def share_of_larger(a: Number, b: Number, g: Number) -> Number:
     return scalar.where_le(a, b, scalar.where_le(b, a, g / 2.0, 0.0), g)
 
 
+# The gradient of a result that none has reached yet: a zero that is told apart by being this one object.
+UNTOUCHED = float("0")
+
+
 class Constant(Value):
     """A plain number in an expression, the 2 in `2 * v`: a leaf that nobody trains."""
 
@@ -467,10 +475,11 @@ NOTHING = ByHand(nothing)
 
 def from_outside(node: Value, label: object) -> None:
     """Finish a Value that a person made: check what was passed, and bring it into the form that operations rely on."""
-    node._prev = tuple(node._prev)
-    for parent in node._prev:
-        if not isinstance(parent, Value):
-            raise TypeError(f"the children of a Value are Values, got {parent!r}; a name goes into label=")
+    children = node._prev
+    iterable = hasattr(children, "__iter__")
+    node._prev = tuple(children) if iterable else ()
+    if not iterable or not all(isinstance(parent, Value) for parent in node._prev):
+        raise TypeError(f"the children of a Value are a tuple of Values, got {children!r}; a name goes into label=")
     if not isinstance(label, str):
         raise TypeError(f"a label is a string, got {label!r} of type {type(label).__name__}")
     if label:

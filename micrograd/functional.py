@@ -113,7 +113,7 @@ def shifted(logits: Iterable[Any]) -> list[Value]:
     if not xs:
         raise ValueError("softmax needs at least 1 logit, got []")
     largest = reduce(scalar.maximum, [x.data for x in xs])
-    return [x - largest for x in xs]
+    return [x - Value(largest) for x in xs]
 
 
 def as_values(xs: Iterable[Any]) -> list[Value]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .engine import Value
+from .engine import Value, graph
 
 
 def gradcheck(
@@ -25,7 +25,7 @@ def gradcheck(
         atol, rtol: what is allowed: a difference of `atol + rtol * abs(slope)`.
 
     Returns:
-        True. Data and gradients of the inputs are as they were.
+        True. Data and gradients are as they were.
 
     Raises:
         RuntimeError: a gradient differs; it says of which input, and by how much.
@@ -35,7 +35,6 @@ def gradcheck(
     leaves = [x if isinstance(x, Value) else Value(x) for x in inputs]
     if any(v._prev for v in leaves):
         raise ValueError("the inputs of gradcheck are Values without parents, got a result of operations")
-    before = [(v, v.data, v.grad) for v in leaves]
 
     def outputs() -> list[Value]:
         out = function(*leaves)
@@ -50,8 +49,11 @@ def gradcheck(
         v.data = data
         return numbers
 
+    tested = outputs()
+    every = {*leaves, *(leaf for out in tested for leaf in graph(out)[0])}
+    before = [(v, v.data, v.grad) for v in every]
     try:
-        for j, out in enumerate(outputs()):
+        for j, out in enumerate(tested):
             for v in leaves:
                 v.grad = 0.0
             out.backward()

@@ -107,14 +107,15 @@ class Module:
 
 def contents(x: Any) -> tuple[Iterable[Any], Collection[Any]]:
     """The names or indices of what is in a container, and that itself; nothing where `x` is none."""
-    if isinstance(x, LISTS):
+    if type(x) in LISTS:  # the usual case
         return range(len(x)), x
-    if isinstance(x, dict):
-        return x.keys(), x.values()
     if isinstance(x, Module) or hasattr(type(x), "__dataclass_fields__"):
         own = getattr(x, "__dict__", {}) | {name: getattr(x, name) for name in slots(x.__class__) if hasattr(x, name)}
+        own |= dict(x if isinstance(x, dict) else enumerate(x) if isinstance(x, (*LISTS, *NAMELESS, deque)) else {})
         return own.keys(), own.values()
-    if isinstance(x, (*NAMELESS, deque)):
+    if isinstance(x, dict):
+        return x.keys(), x.values()
+    if isinstance(x, (*LISTS, *NAMELESS, deque)):
         return range(len(x)), list(x)
     return (range(x.size), x.reshape(-1).tolist()) if is_array(x) else ((), ())
 
@@ -122,9 +123,13 @@ def contents(x: Any) -> tuple[Iterable[Any], Collection[Any]]:
 @functools.cache
 def slots(kind: Any) -> list[str]:
     """The names of the attributes that objects of a class keep beside their `__dict__`."""
-    found = [vars(base)["__slots__"] for base in kind.__mro__ if "__slots__" in vars(base)]
-    names = [name for some in found for name in ([some] if isinstance(some, str) else some)]
-    return [name for name in names if not name.startswith("__")]
+    names = []
+    for base in kind.__mro__:
+        own = vars(base).get("__slots__", ())
+        for name in [own] if isinstance(own, str) else own:
+            if not name.endswith("__"):  # a private one has the name of its class in front
+                names.append(f"_{base.__name__.lstrip('_')}{name}" if name.startswith("__") else name)
+    return names
 
 
 def is_array(x: Any) -> bool:

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
+from operator import methodcaller
 from typing import Any, TypeAlias
 
 from .engine import Value
@@ -15,10 +16,10 @@ Activation: TypeAlias = Callable[[Value], Value]
 
 # What `nonlin` may be, besides a function: the name of the activation, and its function.
 ACTIVATIONS: dict[object, tuple[str, Activation]] = {
-    "relu": ("ReLU", Value.relu),
-    "tanh": ("Tanh", Value.tanh),
-    "sigmoid": ("Sigmoid", Value.sigmoid),
-    True: ("ReLU", Value.relu),
+    "relu": ("ReLU", methodcaller("relu")),
+    "tanh": ("Tanh", methodcaller("tanh")),
+    "sigmoid": ("Sigmoid", methodcaller("sigmoid")),
+    True: ("ReLU", methodcaller("relu")),
     False: ("Linear", lambda v: v),
 }
 
@@ -129,7 +130,7 @@ def activation_of(neuron: Neuron) -> tuple[str, Activation]:
 
 def inputs(x: Any, neuron: Neuron) -> list[Any]:
     """One sample as a list of Values or numbers, as many as `neuron` takes."""
-    sample = list(x) if hasattr(x, "__iter__") else [x]
+    sample: list[Any] = list(x) if hasattr(x, "__iter__") and getattr(x, "ndim", True) else [x]
     if sample and getattr(sample[0], "ndim", isinstance(sample[0], list | tuple)):  # a row, and no number
         raise ValueError(
             f"{neuron!r} takes one sample at a time, got a batch of {len(sample)}: "

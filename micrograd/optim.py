@@ -135,6 +135,8 @@ class Optimizer:
                     f"got {', '.join(saved[part]) or 'none'}"
                 )
         for name, xs in {"steps": saved["steps"], **saved["state"]}.items():
+            if not isinstance(xs, list | tuple):
+                raise TypeError(f"{name} is a list of numbers, got {xs!r}")
             if len(xs) != len(self.params):
                 raise ValueError(f"there are {len(self.params)} parameters; {name} was saved for {len(xs)}")
         state = {name: [kept(name, x) for x in xs] for name, xs in saved["state"].items()}
@@ -161,6 +163,8 @@ def plain(name: str, x: Any) -> float:
 def option(name: str, x: Any) -> Any:
     """An option as a plain number, if it is in range."""
     if name in FLAGS:
+        if x not in (True, False):
+            raise TypeError(f"{name} is True or False, got {x!r}")
         return bool(x)
     if name == "betas":
         betas = tuple(plain("a beta", beta) for beta in x)

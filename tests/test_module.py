@@ -160,7 +160,7 @@ class Slots(Module):
     b: list[Value]
 
 
-@dataclass
+@dataclass(slots=True, weakref_slot=True)
 class Record:  # no Module
     w: Value
 
@@ -185,6 +185,30 @@ def test_parameters_in_containers_of_every_kind():
     assert Slots(a, [b]).state_dict() == {"w": 0.0, "b": [1.0]}
     one, other = holding(w=a), holding(w=b)
     assert holding(x=[Frozen(1), Frozen(1)], y=[one, other]).parameters() == [a, b]
+
+
+class Private(Module):
+    __slots__ = ("__hidden", "open")
+
+    def __init__(self) -> None:
+        self.__hidden, self.open = Value(1), Value(2)
+
+
+class Sequence(Module, list):
+    """As of those who make their own torch.nn.Sequential."""
+
+
+class Table(Module, dict):
+    pass
+
+
+def test_modules_that_are_containers_or_keep_secrets():
+    assert [p.data for p in Private().parameters()] == [1, 2]
+    for module in Sequence([Neuron(2), Neuron(1)]), Table(a=Neuron(2), b=Neuron(1)):
+        vars(module)["scale"] = Value(3)
+        assert len(module.parameters()) == 6
+        assert len(module.state_dict()) == 5
+    assert len(holding(x=Sequence([Value(1)])).parameters()) == 1
 
 
 def test_equal_children_count_each():
@@ -250,6 +274,7 @@ def test_neuron_layer_and_mlp_list_what_became_of_their_parameters():
     [
         lambda: {"w": [0.1 * Value(1), 0.1 * Value(2)]},
         lambda: {"w": Value(1) - 0.05 * Value(2)},
+        lambda: {"w": (v := Value(2)) * v},
         lambda: {"w": {"a": (Value(1).exp(),)}, "b": Value(2)},
     ],
 )

@@ -102,3 +102,16 @@ def test_an_activation_of_ones_own(nonlin):
     assert repr(model.layers[0].neurons[0]) == f"{nonlin.__name__.capitalize()}Neuron(2)"
     assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
     check(lambda: model([0.5, -1]), model.parameters())
+
+
+def test_an_activation_of_a_subclass_or_put_into_value(monkeypatch):
+    monkeypatch.setattr(Value, "relu", lambda v: v * 7)
+    neuron = Neuron(1)
+    neuron.w[0].data = 1.0
+    assert neuron([-1.0]).data == -7.0
+
+
+def test_one_input_may_be_an_array_of_no_dimension():
+    neuron = Neuron(1, nonlin=False)
+    assert neuron(np.array(3.0)).data == neuron(3.0).data
+    assert neuron([np.array(3.0)]).data == neuron(3.0).data

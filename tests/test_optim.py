@@ -170,6 +170,7 @@ def test_a_state_of_something_else(change, words):
         ("steps", -1, ValueError, "steps must be whole numbers, 0 or more, got -1"),
         ("steps", 0.5, ValueError, "steps must be whole numbers"),
         ("exp_avg", None, TypeError, "expected one real number, got None"),
+        ("exp_avg", {1: 2}, TypeError, "exp_avg is a list of numbers, got {1: 2}"),
         ("exp_avg_sq", -0.1, ValueError, "exp_avg_sq must be 0 or more, got -0.1"),
         ("max_exp_avg_sq", -0.1, ValueError, "max_exp_avg_sq must be 0 or more"),
     ],
@@ -178,7 +179,7 @@ def test_a_state_out_of_range(name, x, error, words):
     optimizer = Adam([Value(1.0)])
     before, saved = optimizer.state_dict(), optimizer.state_dict()
     saved["options"]["lr"] = 0.5
-    (saved if name == "steps" else saved["state"])[name] = [x]
+    (saved if name == "steps" else saved["state"])[name] = x if isinstance(x, dict) else [x]
     with pytest.raises(error, match=words):
         optimizer.load_state_dict(saved)
     assert optimizer.state_dict() == before

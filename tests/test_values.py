@@ -311,3 +311,88 @@ def test_numbers_of_every_kind_beside_a_value():
     for x in (2, 2.0, True, Fraction(2), np.float32(2), np.array(2.0), torch.tensor(2.0), np.bool_(True)):
         assert (Value(3) * x).data == 3 * float(x)
         assert (x * Value(3)).data == 3 * float(x)
+
+
+# ---- the way back, where it is easily wrong ----
+
+
+def test_no_gradient_goes_into_a_condition():
+    """Not even zero, of which 0 * inf or 0 / 0 would make nan."""
+    for f, want in (
+        (lambda x: x.log().where_le(0.0, 2 * x, 3 * x), 2.0),
+        (lambda x: (x**2).sqrt().where_le(1e-3, 5 * x, x), 5.0),
+        (lambda x: Value(1.0).where_le(x.log(), 2 * x, 3 * x), 3.0),
+    ):
+        for way in f, micrograd.compile(f):
+            x = Value(0.0)
+            way(x).backward()
+            assert x.grad == want
+
+
+def test_an_exponent_of_zero_lets_infinities_through():
+    for f in (lambda x: (0.0**x) ** 0.5, lambda x: math.nan * (0.0**x)):
+        v, t = Value(0.5), leaf(0.5)
+        f(v).backward()
+        f(t).backward()
+        assert math.isnan(t.grad)
+        assert math.isnan(v.grad)
+
+
+def test_a_backward_that_wraps_the_one_before():
+    a = Value(2.0)
+    b = a * a
+    before = b._backward
+
+    def tenfold():
+        before()
+        a.grad *= 10
+
+    b._backward = tenfold
+    b.backward()
+    assert a.grad == 40
+
+
+def test_a_backward_of_a_value_without_parents():
+    """As in 0.1.0, it is called: here for a node that was never told of its parent, and as a hook."""
+    a, hits = Value(2.0), []
+    out = Value(a.data * 2)
+
+    def backward():
+        a.grad += 2 * out.grad
+
+    out._backward = backward
+    (out * 3).backward()
+    assert a.grad == 6
+    a = Value(2.0)
+    a._backward = lambda: hits.append(a.grad)
+    (a * 3).backward()
+    assert hits == [3]
+
+
+def test_operations_of_a_subclass_are_asked_from_either_side():
+    class Powerful(Value):
+        def __pow__(self, other):
+            return super().__pow__(other) * 100
+
+    class Negative(Value):
+        def __neg__(self):
+            return super().__neg__() * 100
+
+    assert (Value(1.0) / Powerful(2.0)).data == 50
+    assert (Value(1.0) - Negative(2.0)).data == -199
+
+
+def test_losses_of_nested_values_leave_the_inner_ones_alone():
+    xs = [Value(Value(1.0)), Value(Value(2.0))]
+    micrograd.functional.softmax(xs)[0].backward()
+    assert [x.data.grad for x in xs] == [0.0, 0.0]
+    assert type(xs[1].data.grad) is float
+
+
+def test_gradcheck_leaves_all_gradients_alone():
+    w, u = Value(2.0), Value(3.0)
+    w.grad, u.grad = 7.0, None
+    assert gradcheck(lambda x: x * w * u, [3.0])
+    assert (w.grad, u.grad) == (7.0, None)
+    with pytest.raises(TypeError, match=r"returns a Value or a list of Values, got 2\.0"):
+        gradcheck(lambda x: 2.0, [3.0])

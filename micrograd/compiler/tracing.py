@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ..engine import ByHand, Value, graph
+from ..engine import NOTHING, ByHand, Value, graph
 from .symbol import Symbol, undisturbed
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
@@ -30,14 +30,14 @@ class Trace(NamedTuple):
 def standing_in(values: Sequence[Value], symbols: Sequence[Symbol]) -> Iterator[None]:
     """Let `symbols` stand in the data of `values`, which are leaves meanwhile; then put everything back."""
     with one_at_a_time:
-        before = [(v.data, v.grad, v._prev) for v in values]
+        before = [(v.data, v.grad, v._prev, v._grad_fn) for v in values]
         try:
             for v, symbol in zip(values, symbols):
-                v.data, v.grad, v._prev = symbol, 0.0, ()
+                v.data, v.grad, v._prev, v._grad_fn = symbol, 0.0, (), NOTHING
             yield
         finally:
-            for v, (data, grad, parents) in zip(values, before):
-                v.data, v.grad, v._prev = data, grad, parents
+            for v, (data, grad, parents, grad_fn) in zip(values, before):
+                v.data, v.grad, v._prev, v._grad_fn = data, grad, parents, grad_fn
 
 
 @undisturbed()
