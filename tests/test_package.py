@@ -69,3 +69,15 @@ def test_the_public_names():
     assert micrograd.__all__ == ["Value", "__version__", "compile", "gradcheck", "vmap"]
     assert all(hasattr(micrograd, name) for name in micrograd.__all__)
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_what_a_reader_writes_is_no_file_of_the_repository():
+    """python -m micrograd, and the notebooks; for the README there is a test of its own."""
+    code = (PACKAGE / "__main__.py").read_text(encoding="utf-8")
+    written = re.findall(r'default="(\S+)"', code)
+    for notebook in ROOT.glob("*.ipynb"):
+        code = notebook.read_text(encoding="utf-8")
+        written += re.findall(r'(?:savefig|outfile=|save|write_text|write_bytes)\(?\\"(\S+)\\"', code)
+    assert {"moon_mlp.png", "gout.svg"} <= {*written}
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {f"/{name}" for name in written} <= {*ignored}
