@@ -8,6 +8,7 @@ import math
 import operator
 import pickle
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -144,6 +145,7 @@ TABLE = [
     # compile
     (lambda: micrograd.compile(twice.function, static=["z"]), [], ValueError, "no argument z"),
     (lambda: micrograd.compile(lambda: V(1)).program, [], AttributeError, "has no program yet: call it first"),
+    (lambda: micrograd.compile(partial(pow, 2)).program, [], AttributeError, "partial has no program yet"),
     (lambda v: micrograd.compile(lambda: v * (1 / 0))(), [V(1)], ZeroDivisionError, "division by zero"),
     (twice, ["a"], TypeError, "str"),
     (twice, [1.0, 1.0], TypeError, "takes 1 positional argument"),

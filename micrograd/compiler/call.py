@@ -28,9 +28,10 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], static: Sequence[str], maxsize: int):
         functools.update_wrapper(self, function)
+        self.name = getattr(function, "__name__", type(function).__name__)
         parameters = inspect.signature(function).parameters.values()
         if unknown := set(static) - {p.name for p in parameters}:
-            raise ValueError(f"static={static!r}: {function.__name__} has no argument {', '.join(sorted(unknown))}")
+            raise ValueError(f"static={static!r}: {self.name} has no argument {', '.join(sorted(unknown))}")
         self.function = function
         self.static = frozenset(static)
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -51,7 +52,7 @@ class Compiled:
     def program(self) -> Program:
         """The program of the latest structure of arguments."""
         if not self.calls:
-            raise AttributeError(f"{self.function.__name__} has no program yet: call it first, or see program_for(...)")
+            raise AttributeError(f"{self.name} has no program yet: call it first, or see program_for(...)")
         return next(reversed(self.calls.values())).program
 
     def program_for(self, *args: Any, **kwargs: Any) -> Program:
