@@ -40,7 +40,7 @@ def test_the_training_on_two_processes(tmp_path):
     """What rank 0 prints; and that all processes end with the same trained model, which each writes into a file."""
     [script] = re.findall(r"^```py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     keep = "import json, pathlib\npathlib.Path(f'{rank}.json').write_text(json.dumps(model.state_dict()))\n"
-    (tmp_path / "train.py").write_text(script + keep)
+    (tmp_path / "train.py").write_text(script.replace("dist.barrier()", f"{keep}dist.barrier()"))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train.py"]
     environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)

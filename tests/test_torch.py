@@ -234,6 +234,7 @@ def test_without_torch():
 
 
 WORKER = """
+import os
 import sys
 import numpy as np
 import torch
@@ -247,8 +248,10 @@ net = torch.nn.parallel.DistributedDataParallel(model.to_torch(images))
 torch.nn.functional.cross_entropy(net(torch.tensor(images[half])), torch.tensor(labels[half])).backward()
 if rank == 0:
     print(*(x for p in net.parameters() for x in p.grad.reshape(-1).tolist()))
-torch.distributed.barrier()  # whoever leaves while the other still talks to it would crash it
+torch.distributed.barrier()  # nobody leaves while the other still talks to it
 torch.distributed.destroy_process_group()
+sys.stdout.flush()
+os._exit(0)  # a thread of gloo that still runs while Python cleans up would abort it
 """
 
 
