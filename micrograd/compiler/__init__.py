@@ -36,7 +36,7 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     if function is None:
         return functools.partial(compile, static=static, maxsize=maxsize)
     try:
-        from .call import Compiled
+        from .compiled import Compiled
     except ImportError:
         raise ImportError('compile needs NumPy: pip install "micrograd[compile]"') from None
     return Compiled(function, static, maxsize)

@@ -55,3 +55,7 @@ def content(cell: Any) -> Any:
         return cell.cell_contents
     except ValueError:  # nothing in it yet
         return None
+
+
+def name_of(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))

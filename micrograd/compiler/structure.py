@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Value
+from ..engine import NOTHING, Value
+from ..module import slots
 from .symbol import Symbol
 
-NUMBER, VALUE = ("number",), ("value",)
+NUMBER, VALUE = ("number",), ("value", Value)
 
 
 def take_apart(x: Any, numbers: list[Any], values: list[Value]) -> Hashable:
@@ -31,7 +32,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value]) -> Hashable:
         return NUMBER
     if isinstance(x, Value):
         values.append(x)
-        return VALUE
+        return "value", type(x)
     if isinstance(x, Symbol) or (isinstance(x, Real) and not isinstance(x, bool)):
         numbers.append(x)
         return NUMBER
@@ -121,7 +122,7 @@ class Results:
         index: which of the items the Values are, in the order in which they occur.
 
     Raises:
-        TypeError: there is something else than Values and numbers.
+        TypeError: there is something else than Values of plain numbers, and numbers.
     """
 
     def __init__(self, name: str, returned: Any):
@@ -133,6 +134,8 @@ class Results:
                 f"{name} returned {strange[0]!r}: a compiled function returns Values and numbers, or lists, tuples and "
                 f"dicts of them"
             )
+        if nested := [v for v in values if isinstance(v.data, Value)]:
+            raise TypeError(f"{name} returned {nested[0]!r}: a compiled function computes with plain numbers in Values")
         places = {v: i for i, v in enumerate(dict.fromkeys(values))}
         self.items: list[Any] = [*places, *listed(numbers)]
         self.index = [places[v] for v in values]
@@ -146,3 +149,14 @@ def listed(numbers: list[Any]) -> list[Any]:
 
 def number_of(x: Any) -> Any:
     return x.data if isinstance(x, Value) else x
+
+
+def twin(v: Value, data: Any) -> Value:
+    """A leaf of the kind of `v`, with all that hangs on it, and another number."""
+    copy = object.__new__(type(v))
+    for name in slots(type(v)):
+        if hasattr(v, name):
+            setattr(copy, name, getattr(v, name))
+    vars(copy).update(vars(v))
+    copy.data, copy.grad, copy._prev, copy._grad_fn = data, 0.0, (), NOTHING
+    return copy

@@ -5,14 +5,22 @@ computation, a graph of Symbols. What needs no number to come is worked out on t
 """
 
 import gc
+import pathlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from numbers import Real
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
+
+KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
+PACKAGE = str(pathlib.Path(__file__).parents[1])
 
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
 NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
 COMMUTATIVE = ("+", "*")
+ENTER = ("samples", "stack")  # what leads to a batch,
+LEAVE = ("pick", "total")  # and back
 
 
 @contextmanager
@@ -94,21 +102,65 @@ def looked_at(what: str) -> Callable[..., Any]:
     return method
 
 
+class Line(NamedTuple):
+    """A line of somebody's code."""
+
+    file: str
+    number: int
+
+
+NOWHERE = Line("", 0)
+inside: dict[str, bool] = {}  # by file, whether it belongs to this package
+lines: dict[tuple[str, int], Line] = {}  # each once, as a great many Symbols have one
+
+
+def calling_line() -> Line:
+    """The line outside of this package that has led to a new Symbol."""
+    frame = sys._getframe(3)
+    while inside.get(file := frame.f_code.co_filename) or file not in inside:
+        if file not in inside:
+            inside[file] = file.startswith(PACKAGE) and not file.endswith("__main__.py")
+        elif frame.f_back is not None:
+            frame = frame.f_back
+    place = file, frame.f_lineno
+    return lines.get(place) or lines.setdefault(place, Line(*place))
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """A batch. A Symbol on it stands for one number of each sample."""
+
+    name: str
+    length: int
+
+
 class Symbol:
     """What is done to numbers that are not known yet.
 
     Attributes:
-        op: "+", "-", "*", "/", "**", "neg", "detach", the name of a function of `scalar.py`; or "input", a number to
-            come.
-        args: what it is done to, Symbols and floats.
+        op: "+", "-", "*", "/", "**", "neg", "detach", the name of a function of `scalar.py`; or a number to come:
+            "input" for one that is handed in, "leaf" for that of a Value. To a batch and back lead "samples" (numbers)
+            and "stack" (those of Values), "pick", and "total", the sum over the samples.
+        args: what it is done to, Symbols and floats. Of "samples" and "stack", one for each sample; of "pick", the
+            Symbol and which sample; of "total", the Symbol and which samples, None for all.
+        axis: the batch that it belongs to.
+        line: the line of code that it came from.
     """
 
-    __slots__ = ("args", "op")
+    __slots__ = ("args", "axis", "line", "op")
     __hash__ = object.__hash__
+    at: ClassVar[Line | None] = None  # on the way back: the line of the operation whose gradient is computed
 
-    def __init__(self, op: str, *args: Any):
+    def __init__(self, op: str, *args: Any, axis: Axis | None = None):
         self.op = op
         self.args = args
+        self.line = Symbol.at or calling_line()
+        for x in args:
+            if type(x) is Symbol and x.axis is not None:
+                if axis is not None and axis is not x.axis:
+                    raise TypeError(KEPT)
+                axis = x.axis
+        self.axis = None if op in LEAVE else axis
 
     def __repr__(self) -> str:
         return f"Symbol({self.op!r}, ...)"
@@ -121,7 +173,7 @@ class Symbol:
 
     def detach(self) -> "Symbol":
         """A number that a leaf is made of: whatever it was computed from, no gradient goes there."""
-        return self if self.op == "input" else Symbol("detach", self)
+        return self if self.op in ("input", "samples", "detach") else Symbol("detach", self)
 
     def __neg__(self) -> "Symbol":
         if self.op == "where_le" and all(type(x) is float for x in self.args[2:]):

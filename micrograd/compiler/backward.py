@@ -1,0 +1,81 @@
+"""The way back: gradients of the graph behind some Values, whatever their numbers are, and of calls that are one node.
+
+A call of a compiled function, or of one under vmap, is a node of its own in the graph, with its results as children. Its
+gradient is a Cotangent: what came back to which of the results.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..engine import NOTHING, Value
+from .symbol import Symbol
+
+one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
+
+
+@contextmanager
+def standing_in(values: Sequence[Value], numbers: Sequence[Any]) -> Iterator[None]:
+    """Let `numbers` stand in the data of `values`, which are leaves meanwhile; then put everything back."""
+    with one_at_a_time:
+        before = [(v.data, v.grad, v._prev, v._grad_fn) for v in values]
+        try:
+            for v, number in zip(values, numbers):
+                v.data, v.grad, v._prev, v._grad_fn = number, 0.0, (), NOTHING
+            yield
+        finally:
+            for v, (data, grad, parents, grad_fn) in zip(values, before):
+                v.data, v.grad, v._prev, v._grad_fn = data, grad, parents, grad_fn
+
+
+def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[Value]) -> list[Any]:
+    """The gradient of every leaf, where d(root)/d(output) is the seed of each output; None where none comes."""
+    untouched = float("0")  # a zero that is told apart by being this one object
+    for leaf in leaves:
+        leaf.grad = untouched
+    root = Value(0.0)
+    for output, seed in zip(outputs, seeds):
+        root = root + output * Value(seed, (), "", NOTHING)
+    try:
+        root.backward()
+    finally:
+        Symbol.at = None
+    return [None if leaf.grad is untouched else leaf.grad for leaf in leaves]
+
+
+class Cotangent:
+    """The gradients of some of the results of one call: a number that can only be added, for the way back."""
+
+    def __init__(self, parts: dict[Any, Any]):
+        self.parts = parts
+
+    def __radd__(self, zero: Any) -> "Cotangent":
+        return self  # zero is what gradients start from
+
+    def __iadd__(self, other: "Cotangent") -> "Cotangent":
+        for key, g in other.parts.items():
+            self.parts[key] = self.parts[key] + g if key in self.parts else g
+        return self
+
+
+def seed(key: Any) -> Callable[[Value], None]:
+    """The backward closure of one result of a call."""
+
+    def backward(out: Value) -> None:
+        out._prev[0].grad += Cotangent({key: out.grad})
+
+    return backward
+
+
+class Located:
+    """The backward closure of an operation: the Symbols that it makes come from the same line of code as its result."""
+
+    __slots__ = ("grad_fn",)
+
+    def __init__(self, grad_fn: Callable[[Value], None]):
+        self.grad_fn = grad_fn
+
+    def __call__(self, out: Value) -> None:
+        Symbol.at = out.data.line
+        self.grad_fn(out)

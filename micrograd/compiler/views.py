@@ -1,0 +1,100 @@
+"""A view in Python: its tensor seen as a grid, a box cut out of it, and the dimensions turned."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from .function import Tensor, View
+
+
+class Box(NamedTuple):
+    """A view as a box of a grid.
+
+    Attributes:
+        start, stop: which numbers of the tensor are the grid,
+        grid: and its shape.
+        cut: what of it is the box.
+        dims: dimensions of the view, from the slowest in the tensor to the fastest; those along which nothing changes
+            are not among them.
+    """
+
+    start: int
+    stop: int
+    grid: tuple[int, ...]
+    cut: list[int | slice]
+    dims: list[int]
+
+
+def boxed(x: View) -> Box | None:
+    """The box that a view is; None if it is none: it goes backwards, or in uneven steps."""
+    dims = sorted((d for d in range(len(x.shape)) if x.strides[d] and x.shape[d] > 1), key=lambda d: -x.strides[d])
+    steps, counts = [x.strides[d] for d in dims], [x.shape[d] for d in dims]
+    if any(step < 0 for step in steps) or any(a % b for a, b in pairwise(steps)):
+        return None
+    if not dims:
+        index = np.unravel_index(x.offset, x.tensor.shape) if x.tensor.shape else ()
+        return Box(0, x.tensor.size, x.tensor.shape, [int(i) for i in index], [])
+    for start, length in ((0, x.tensor.size), (x.offset, counts[0] * steps[0])):
+        if length % steps[0] or start + length > x.tensor.size:
+            continue
+        grid = [length // steps[0], *(a // b for a, b in zip(steps, [*steps[1:], 1]))]
+        rest, cut = x.offset - start, []
+        for step, n in zip(steps, counts):
+            cut.append(slice(rest // step, rest // step + n))
+            rest %= step
+        if all(box.stop <= n for box, n in zip(cut, grid)):
+            whole = [slice(None) if (box.start, box.stop) == (0, n) else box for box, n in zip(cut, grid)]
+            last = [rest] if grid[-1] > 1 else []
+            return Box(start, start + length, tuple(grid if last else grid[:-1]), [*whole, *last], dims)
+    return None
+
+
+def view_text(x: View, exact: bool, table: Mapping[str, str]) -> str:
+    """A view in Python; "" where it is no box.
+
+    Args:
+        exact: in its full shape, with no dimension left to broadcasting.
+        table: how the backend writes "turn" and "spread".
+    """
+    box = boxed(x)
+    if box is None:
+        return ""
+    axis, dims = x.tensor.axis is not None, sorted(box.dims)
+    count, shape = box.stop - box.start, x.tensor.shape
+    out = x.tensor.name
+    if count != x.tensor.size:
+        out, shape = flat(x.tensor) + slices([slice(box.start, box.stop)], x.tensor), (count,)
+    if box.grid != shape:
+        out += f".reshape({', '.join(['-1'] * axis + [str(n) for n in box.grid])})"
+    out += slices(box.cut, x.tensor)
+    turn = [box.dims.index(d) for d in dims]
+    if len(turn) == 2 and turn == [1, 0] and not axis:
+        out += ".T"
+    elif turn != sorted(turn):
+        out = table["turn"].format(out, ", ".join(map(str, [0] * axis + [d + axis for d in turn])))
+    # Dimensions of length one, where the view has such between its others, or must have its full shape.
+    first = 0 if exact or axis else min(dims, default=len(x.shape))
+    marks = [":" if d in dims else "None" for d in range(first, len(x.shape))]
+    if "None" in marks and (dims or axis):
+        out = f"{out}[{', '.join([':'] * axis + marks)}]"
+    if exact and (any(x.shape[d] > 1 for d in range(len(x.shape)) if d not in dims) or not (dims or axis or not x.shape)):
+        count_text = [f"{x.tensor.name}.shape[0]"] * axis
+        out = table["spread"].format(out, f"({', '.join([*count_text, *map(str, x.shape)])},)")
+    return out
+
+
+def flat(tensor: Tensor) -> str:
+    """A tensor as a row."""
+    if len(tensor.shape) == 1:
+        return tensor.name
+    return f"{tensor.name}.reshape({f'-1, {tensor.size}' if tensor.axis else -1})"
+
+
+def slices(place: Sequence[int | slice], tensor: Tensor) -> str:
+    """An index of whole numbers and slices in brackets; nothing where it takes all."""
+    parts = [str(s) if isinstance(s, int) else f"{s.start or ''}:{'' if s.stop is None else s.stop}" for s in place]
+    while parts and parts[-1] == ":":
+        parts.pop()
+    return f"[{', '.join([':'] * (tensor.axis is not None) + parts)}]" if parts else ""
