@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..engine import NOTHING, Value
+from ..engine import NOTHING, UNTOUCHED, Value, graph
 from .symbol import Symbol
 
 one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
@@ -30,18 +30,27 @@ def standing_in(values: Sequence[Value], numbers: Sequence[Any]) -> Iterator[Non
 
 
 def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[Value]) -> list[Any]:
-    """The gradient of every leaf, where d(root)/d(output) is the seed of each output; None where none comes."""
-    untouched = float("0")  # a zero that is told apart by being this one object
+    """The gradient of every leaf, where d(root)/d(output) is the seed of each output; None where none comes.
+
+    It is `backward()`, but for what it knows of each Symbol: the line of code whose gradient it is part of.
+    """
     for leaf in leaves:
-        leaf.grad = untouched
+        leaf.grad = UNTOUCHED
     root = Value(0.0)
     for output, seed in zip(outputs, seeds):
         root = root + output * Value(seed, (), "", NOTHING)
+    _, results = graph(root)
+    for node in results:
+        node.grad = UNTOUCHED
+    root.grad = 1.0
     try:
-        root.backward()
+        for node in reversed(results):
+            if node.grad is not UNTOUCHED:
+                Symbol.at = getattr(node.data, "line", None)
+                node._grad_fn(node)
     finally:
         Symbol.at = None
-    return [None if leaf.grad is untouched else leaf.grad for leaf in leaves]
+    return [None if leaf.grad is UNTOUCHED else leaf.grad for leaf in leaves]
 
 
 class Cotangent:
@@ -66,16 +75,3 @@ def seed(key: Any) -> Callable[[Value], None]:
         out._prev[0].grad += Cotangent({key: out.grad})
 
     return backward
-
-
-class Located:
-    """The backward closure of an operation: the Symbols that it makes come from the same line of code as its result."""
-
-    __slots__ = ("grad_fn",)
-
-    def __init__(self, grad_fn: Callable[[Value], None]):
-        self.grad_fn = grad_fn
-
-    def __call__(self, out: Value) -> None:
-        Symbol.at = out.data.line
-        self.grad_fn(out)

@@ -67,14 +67,16 @@ class Batch(Value):
         values: and its Values.
 
     Attributes:
-        items: what the function returned for one sample.
+        given: the numbers of one sample.
+        returned: what the function returned for it,
+        items: taken apart.
         inner: the Values that were made for it.
         shared: Values around it that they were made of.
         columns: by argument, the Values of all samples.
         results: what the call returns: for each sample, Values and numbers.
     """
 
-    __slots__ = ("axis", "columns", "inner", "items", "results", "shared")
+    __slots__ = ("axis", "columns", "given", "inner", "items", "results", "returned", "shared")
 
     def __init__(
         self,
@@ -93,15 +95,16 @@ class Batch(Value):
                 sample.append(twin(column[0], enter("stack", [v.data for v in column], axis)))
                 self.columns[sample[-1]] = column
         places = itertools.count(), itertools.count(len(sample))
-        sample += [enter("samples", [*map(detached, column)], axis) for column in zip(*numbers)]
+        self.given = [enter("samples", [*map(detached, column)], axis) for column in zip(*numbers)]
         with during(None):
-            returned = Results(name_of(function), function(*assembler(structure, *places)(sample)))
-        self.items = returned.items
+            returned = function(*assembler(structure, *places)([*sample, *self.given]))
+        self.returned = Results(name_of(function), returned)
+        self.items = self.returned.items
         self.border()
         parents = dict.fromkeys([*self.shared, *(v for column in self.columns.values() for v in column)])
         super().__init__(None, tuple(parents), name_of(function), self.send)
         rows = [[self.result(j, x, i) for j, x in enumerate(self.items)] for i in range(axis.length)]
-        self.results = [returned.assemble(row) for row in rows]
+        self.results = [self.returned.assemble(row) for row in rows]
 
     def border(self) -> None:
         """Part what was made for one sample from what lies around it."""
@@ -149,23 +152,28 @@ class Batch(Value):
 def enter(op: str, column: Sequence[Any], axis: Axis) -> Any:
     """A number of one sample, given those of all; if it is the same for all, that."""
     first = column[0]
-    if all(x is first or (type(x) is type(first) is float and repr(x) == repr(first)) for x in column):
+    if len(column) > 1 and all(x is first or (type(x) is type(first) is float and repr(x) == repr(first)) for x in column):
         return first
-    return Symbol(op, *column, axis=axis)
+    return on(axis, Symbol(op, *column))
 
 
 def pick(x: Any, i: int) -> Any:
     """The number that `x` is for one sample."""
     if getattr(x, "axis", None) is None:
         return x
-    return x.args[i] if x.op in ENTER else Symbol("pick", x, i)
+    return x.args[i] if x.op in ENTER else on(None, Symbol("pick", x, i))
 
 
 def total(x: Any, rows: Sequence[int], axis: Axis) -> Any:
     """The sum of `x` over some samples."""
     if getattr(x, "axis", None) is None:
         return x * float(len(rows))
-    return Symbol("total", x, tuple(rows) if len(rows) < axis.length else None)
+    return on(None, Symbol("total", x, tuple(rows) if len(rows) < axis.length else None))
+
+
+def on(axis: Axis | None, symbol: Symbol) -> Symbol:
+    symbol.axis = axis
+    return symbol
 
 
 def detached(x: Any) -> Any:

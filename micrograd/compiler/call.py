@@ -11,7 +11,7 @@ from ..module import found
 from .around import within_reach
 from .backward import Cotangent, seed
 from .program import Program
-from .structure import assembler, number_of, twin
+from .structure import assembler, twin
 from .symbol import Symbol, undisturbed
 from .trace import trace
 
@@ -67,7 +67,7 @@ class Call:
             items = [*twins, *(symbol for _, symbols in inputs for symbol in symbols)]
             return given.call(function, [assemble(items) for assemble in assemblers])
 
-        mentioned = [v for v in found([x for _, x in within_reach(function)]) if not v._prev]
+        mentioned = found([x for _, x in within_reach(function)])
         written = trace(name, lambda: given.call(function, given.arguments), on_symbols, twins, mentioned)
         if nested := [v for v in written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: a compiled function computes with plain numbers in Values")
@@ -77,9 +77,9 @@ class Call:
         self.leaves: list[Any] = [argument.get(v, v) for v in leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
         self.outermost = not any(v._prev for v in self.leaves if isinstance(v, Value))
+        self.written, self.inputs = written, inputs
         self.assemble = written.results.assemble
         place = {id(x): i for i, x in enumerate(written.computed)}  # `written` holds them
-        self.symbols = [number_of(x) for x in written.computed]
         outside = set(leaves)
         self.results = [
             Result(x, place.get(id(x)), argument.get(x), x in outside) for x in written.results.items

@@ -49,7 +49,7 @@ TURNED = {
     "ni,nj->ij": "{0}.T @ {1}",
     "ni,nj->ji": "{1}.T @ {0}",
 }
-RESERVED = ("np", "torch", "float", "inf", "nan", "__debug__")  # names that mean something in the text
+RESERVED = ("np", "torch", "functools", "float", "inf", "nan", "__debug__")  # names that mean something in the text
 
 
 class Text:
@@ -178,6 +178,6 @@ def shape_text(step: Step) -> str:
 def digits(constant: Any) -> str:
     """An array in Python, whole and with all its digits."""
     if not constant.size:
-        return f"np.empty({constant.shape})"
+        return f"empty({constant.shape})"
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-        return f"np.{constant!r}"
+        return repr(constant)

@@ -43,16 +43,13 @@ def line_up(plan: Schedule, places: Places) -> None:
             batches[item.symbol.axis].append(item.symbol)
     rows: list[Any] = [row for stacks in batches.values() for row in zip(*(stack.args for stack in stacks))]
     items = [item.terms for level in plan.levels for item in level if item.symbol.op not in ENTER]
-    mixed = [terms for terms in items if any(len(t) == 2 and is_leaf(t[0]) != is_leaf(t[1]) for t in terms)]
+    leaves = set(places.unmet)
+    mixed = [terms for terms in items if any(len(t) == 2 and (t[0] in leaves) != (t[1] in leaves) for t in terms)]
     for terms in (rows, *mixed, *items):
         for term in terms:
             for x in term:
-                if is_leaf(x):
+                if x in places.unmet:
                     places.code(x)
-
-
-def is_leaf(x: Any) -> bool:
-    return type(x) is Symbol and x.op == "leaf"
 
 
 @dataclass

@@ -8,6 +8,7 @@ import keyword
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,10 +41,10 @@ class Places:
 
     Args:
         names: for the tensors to come.
-        leaves: how many leaves there are. They are one tensor, in the order in which they are first met.
+        leaves: the numbers of Values. They are one tensor, in the order in which they are first met.
     """
 
-    def __init__(self, names: Names, leaves: int):
+    def __init__(self, names: Names, leaves: Sequence[Symbol]):
         self.names = names
         self.place: dict[Symbol, int] = {}
         self.tensors: list[Tensor] = []
@@ -54,11 +55,12 @@ class Places:
         self.steps: dict[str, Step] = {}
         self.totals: dict[Any, int] = {}
         self.leaves: list[Symbol] = []
-        self.add(Tensor("leaves", (leaves,)), ())
+        self.unmet = set(leaves)
+        self.add(Tensor("leaves", (len(leaves),)), ())
 
     def fork(self) -> "Places":
         """Places that go on from here: they know all results so far, and have no steps yet."""
-        twin = Places(Names(*self.names.taken), 0)
+        twin = Places(Names(*self.names.taken), ())
         twin.place, twin.tensors, twin.leaves = dict(self.place), list(self.tensors), self.leaves
         twin.constants, twin.packs = dict(self.constants), dict(self.packs)
         twin.index, twin.opened = dict(self.index), dict(self.opened)
@@ -103,9 +105,10 @@ class Places:
         if x.op == "pick":
             tensor, position = divmod(self.code(x.args[0]), POSITIONS)
             return self.open(tensor) * POSITIONS + x.args[1] * self.tensors[tensor].size + position
-        if x.op == "leaf" and len(self.leaves) < self.tensors[0].size:
-            self.place[x] = len(self.leaves)
+        if x in self.unmet:
+            self.unmet.remove(x)
             self.leaves.append(x)
+            self.place[x] = len(self.leaves) - 1
             return self.place[x]
         raise TypeError(
             "an operation added by hand looks on its way back at the data of a Value that it was not computed from"
@@ -158,5 +161,8 @@ class Places:
         """What was laid out, as a function that returns `results`; with all that it has computed, if it is to `keep`."""
         codes = self.codes(results)
         pieces = [self.operand(codes[slice(*run)], exact=True) for run in runs(np.maximum(codes // POSITIONS, -1))]
-        steps = tuple(self.steps.values())
-        return Function(name, tuple(inputs), steps, tuple(pieces), tuple(step.out for step in steps) if keep else ())
+        steps: list[Step] = []
+        for step in reversed(self.steps.values()):  # what only puts numbers in place is there for what follows
+            steps.append(step if step.line or not steps else replace(step, line=steps[-1].line))
+        kept = tuple(step.out for step in self.steps.values()) if keep else ()
+        return Function(name, tuple(inputs), tuple(steps[::-1]), tuple(pieces), kept)

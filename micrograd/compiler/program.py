@@ -65,7 +65,7 @@ class Program:
     def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
         self.name, self.written = name, written
         names = Names(*RESERVED, "leaves", "seeds")
-        self.places = Places(names, len(written.leaves))
+        self.places = Places(names, written.symbols)
         given = [
             self.places.add(Tensor(names.new(name), (len(symbols),)), zip(symbols, itertools.count()))
             for name, symbols in inputs
@@ -149,7 +149,7 @@ class Program:
         """The NumPy code that runs, whole."""
         parts = [HEAD]
         for text in self.texts:
-            constants = [f"{name} = {digits(x)}" for name, x in text.constants.items()]
+            constants = [f"{name} = np.{digits(x)}" for name, x in text.constants.items()]
             parts.append("\n".join([*constants, text.source]))
         return "\n\n".join(parts) + "\n"
 

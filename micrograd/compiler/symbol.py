@@ -14,13 +14,12 @@ from numbers import Real
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
-PACKAGE = str(pathlib.Path(__file__).parents[1])
+PACKAGE = pathlib.Path(__file__).parents[1]
 
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
 NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
 COMMUTATIVE = ("+", "*")
-ENTER = ("samples", "stack")  # what leads to a batch,
-LEAVE = ("pick", "total")  # and back
+ENTER = ("samples", "stack")  # what leads to a batch
 
 
 @contextmanager
@@ -110,18 +109,15 @@ class Line(NamedTuple):
 
 
 NOWHERE = Line("", 0)
-inside: dict[str, bool] = {}  # by file, whether it belongs to this package
 lines: dict[tuple[str, int], Line] = {}  # each once, as a great many Symbols have one
+OWN = {str(path) for path in PACKAGE.rglob("*.py")} - {str(PACKAGE / "__main__.py")}
 
 
 def calling_line() -> Line:
     """The line outside of this package that has led to a new Symbol."""
-    frame = sys._getframe(3)
-    while inside.get(file := frame.f_code.co_filename) or file not in inside:
-        if file not in inside:
-            inside[file] = file.startswith(PACKAGE) and not file.endswith("__main__.py")
-        elif frame.f_back is not None:
-            frame = frame.f_back
+    frame: Any = sys._getframe(3)
+    while (file := frame.f_code.co_filename) in OWN:
+        frame = frame.f_back
     place = file, frame.f_lineno
     return lines.get(place) or lines.setdefault(place, Line(*place))
 
@@ -151,16 +147,16 @@ class Symbol:
     __hash__ = object.__hash__
     at: ClassVar[Line | None] = None  # on the way back: the line of the operation whose gradient is computed
 
-    def __init__(self, op: str, *args: Any, axis: Axis | None = None):
+    def __init__(self, op: str, *args: Any):
         self.op = op
         self.args = args
         self.line = Symbol.at or calling_line()
+        self.axis: Axis | None = None
         for x in args:
-            if type(x) is Symbol and x.axis is not None:
-                if axis is not None and axis is not x.axis:
+            if type(x) is Symbol and x.axis:
+                if self.axis and self.axis is not x.axis:
                     raise TypeError(KEPT)
-                axis = x.axis
-        self.axis = None if op in LEAVE else axis
+                self.axis = x.axis
 
     def __repr__(self) -> str:
         return f"Symbol({self.op!r}, ...)"

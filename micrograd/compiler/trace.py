@@ -5,12 +5,12 @@ second, Symbols stand in their `data` and for the numbers among the arguments, a
 function, written down. `derivative` then calls `backward()` on that graph: the gradients are Symbols as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..engine import ByHand, Value, graph
+from ..engine import Value, graph
 from ..vmap import compiling
-from .backward import Located, gradients, standing_in
+from .backward import gradients, standing_in
 from .batch import Batch, Batches, during
 from .structure import Results, number_of
 from .symbol import KEPT, NOWHERE, Symbol
@@ -32,6 +32,7 @@ class Trace(NamedTuple):
         results: what the function returned: Values and numbers made of Symbols, or Values from before the call.
         computed: those of its items that a program is to compute.
         nodes: how many operations there were.
+        batch: the call under vmap whose results it returned, if it did nothing else.
     """
 
     leaves: list[Value]
@@ -39,6 +40,7 @@ class Trace(NamedTuple):
     results: Results
     computed: list[Any]
     nodes: int
+    batch: Batch | None
 
 
 def trace(
@@ -68,39 +70,53 @@ def trace(
         for v, data in before:
             v.data = data
         raise TypeError(ASSIGNED)
-    leaves, made = graph(Value(0.0, [*values_in(returned.items), *arguments, *mentioned, *batches.seen]))
-    Symbol.at = NOWHERE
-    stand_ins = {v: Symbol("leaf") for v in leaves + made[:-1] if v.data is not None}
-    Symbol.at = None
-    with standing_in(list(stand_ins), list(stand_ins.values())), during(batches.together):
-        returned = Results(name, run_on_symbols())
-        written = write_down(returned, batches, stand_ins)
-        if any(v.data is not symbol for v, symbol in stand_ins.items()):
-            raise TypeError(ASSIGNED)
+    leaves, _ = graph(Value(0.0, [*values_in(returned.items), *arguments, *mentioned, *batches.seen]))
+    known = dict.fromkeys([*leaves, *mentioned, *batches.seen])
+    written, strangers = write_down(name, run_on_symbols, known)
+    if strangers:
+        written, strangers = write_down(name, run_on_symbols, known | strangers)
+    if strangers:
+        raise TypeError(
+            f"the operation {next(iter(strangers))._op!r} was added by hand, with numbers that are not computed from "
+            f"the data of its parents by +, -, *, / and the functions of Value; these cannot be traced"
+        )
     return written
 
 
-def write_down(returned: Results, batches: Batches, stand_ins: dict[Value, Symbol]) -> Trace:
-    """What a run on Symbols has left."""
-    leaves, made = graph(Value(0.0, values_in(returned.items)))
-    inner = [v for batch in batches.made for v in batch.inner]
-    for v in (*made[:-1], *inner):
-        known = type(v.data) is not Symbol
-        if isinstance(v._grad_fn, ByHand) and known and any(type(p.data) is Symbol for p in v._prev):
-            raise TypeError(
-                f"the operation {v._op!r} was added by hand, with numbers that are not computed from the data "
-                f"of its parents by +, -, *, / and the functions of Value; these cannot be traced"
-            )
-        if not known and v._prev and not isinstance(v._prev[0], Batch):
-            v._grad_fn = Located(v._grad_fn)
-    computed = [x for x in returned.items if x not in stand_ins and type(number_of(x)) is Symbol]
-    numbers = [number_of(x) for x in computed]
-    if any(x.axis is not None for x in numbers):
-        raise TypeError(KEPT)
-    met = leaves_of(numbers).union(v.data for v in leaves)
-    used = {v: symbol for v, symbol in stand_ins.items() if symbol in met}
-    operations = [v for v in made[:-1] if not isinstance(v, Batch) and not isinstance(v._prev[0], Batch)]
-    return Trace(list(used), list(used.values()), returned, computed, len(operations) + len(inner))
+def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tuple[Trace, dict[Value, None]]:
+    """Run on Symbols.
+
+    Args:
+        known: Values from before the call.
+
+    Returns:
+        What was found, and results from before the call that are not among `known`, or were made by hand.
+    """
+    Symbol.at = NOWHERE
+    stand_ins = {v: Symbol("leaf") for v in known if v.data is not None}
+    Symbol.at = None
+    batches = Batches()
+    with standing_in(list(stand_ins), list(stand_ins.values())), during(batches.together):
+        found = run()
+        returned = Results(name, found)
+        if any(v.data is not symbol for v, symbol in stand_ins.items()):
+            raise TypeError(ASSIGNED)
+        leaves, made = graph(Value(0.0, values_in(returned.items)))
+        operations, strangers = sum(len(batch.inner) for batch in batches.made), {}
+        for v in made[:-1]:
+            if type(v.data) is Symbol:
+                operations += type(v._prev[0]) is not Batch
+            elif any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev):
+                if type(v) is not Batch:
+                    strangers[v] = None
+        computed = [x for x in returned.items if x not in stand_ins and type(number_of(x)) is Symbol]
+        numbers = [number_of(x) for x in computed]
+        if any(x.axis is not None for x in numbers):
+            raise TypeError(KEPT)
+        met = leaves_of(numbers).union(v.data for v in leaves)
+        used = {v: symbol for v, symbol in stand_ins.items() if symbol in met}
+    batch = next((batch for batch in batches.made if batch.results is found), None)
+    return Trace(list(used), list(used.values()), returned, computed, operations, batch), strangers
 
 
 def leaves_of(numbers: Sequence[Symbol]) -> set[Any]:

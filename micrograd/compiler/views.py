@@ -36,7 +36,8 @@ def boxed(x: View) -> Box | None:
     if not dims:
         index = np.unravel_index(x.offset, x.tensor.shape) if x.tensor.shape else ()
         return Box(0, x.tensor.size, x.tensor.shape, [int(i) for i in index], [])
-    for start, length in ((0, x.tensor.size), (x.offset, counts[0] * steps[0])):
+    length = counts[0] * steps[0]
+    for start, length in ((0, x.tensor.size), (max(min(x.offset, x.tensor.size - length), 0), length)):
         if length % steps[0] or start + length > x.tensor.size:
             continue
         grid = [length // steps[0], *(a // b for a, b in zip(steps, [*steps[1:], 1]))]
