@@ -64,7 +64,7 @@ def test_a_model_under_vmap_takes_any_number_of_samples(model):
         samples = np.random.default_rng(1).normal(size=(count, 3))
         want = [[v.data for v in row] for row in vmap(model)(samples)]
         assert np.allclose(exported(torch.tensor(samples)).detach().numpy(), want, rtol=1e-12)
-    with pytest.raises(ValueError, match=r"expected a tensor of shape \(6, 3\), got \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"takes 3 inputs, got 4"):
         exported(torch.zeros(2, 4))
 
 
@@ -75,8 +75,6 @@ def test_without_vmap(model):
         return sum((1 - yi * s).relu() for yi, s in zip(y, scores)) + scores[0].maximum(0.1) + scores[1].abs()
 
     exported = export(loss, X.tolist(), [1, -1, 1, -1, 1, -1])
-    with pytest.raises(ValueError, match=r"got \(5, 3\); only compile\(vmap\(f\)\) alone"):
-        exported(torch.zeros(5, 3), torch.zeros(5))
     with pytest.raises(TypeError, match="takes 2 tensors, got 1"):
         exported(torch.zeros(6, 3))
 

@@ -152,7 +152,9 @@ class Batch(Value):
 def enter(op: str, column: Sequence[Any], axis: Axis) -> Any:
     """A number of one sample, given those of all; if it is the same for all, that."""
     first = column[0]
-    if len(column) > 1 and all(x is first or (type(x) is type(first) is float and repr(x) == repr(first)) for x in column):
+    if len(column) > 1 and all(
+        x is first or (type(x) is type(first) is float and repr(x) == repr(first)) for x in column
+    ):
         return first
     return on(axis, Symbol(op, *column))
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine import NOTHING, Value
 from ..module import found
 from .around import within_reach
-from .backward import Cotangent, seed
+from .backward import seed
 from .program import Program
 from .structure import assembler, twin
 from .symbol import Symbol, undisturbed
@@ -37,7 +37,9 @@ class Signature(NamedTuple):
 
     def call(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         """Call a function with these arguments, or others of this signature."""
-        return function(*arguments[: self.positional], **dict(zip(self.names[self.positional :], arguments[self.positional :])))
+        return function(
+            *arguments[: self.positional], **dict(zip(self.names[self.positional :], arguments[self.positional :]))
+        )
 
 
 class Call:
@@ -81,9 +83,7 @@ class Call:
         self.assemble = written.results.assemble
         place = {id(x): i for i, x in enumerate(written.computed)}  # `written` holds them
         outside = set(leaves)
-        self.results = [
-            Result(x, place.get(id(x)), argument.get(x), x in outside) for x in written.results.items
-        ]
+        self.results = [Result(x, place.get(id(x)), argument.get(x), x in outside) for x in written.results.items]
 
     def __call__(self, inputs: Sequence[Any], values: Sequence[Value]) -> Any:
         """Run the program.

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .function import Const, Function, Operand, Step, Take, Tensor, View
+from .function import Const, Function, Operand, Step, Take, View
 from .places import Names
 from .views import flat, slices, view_text
 

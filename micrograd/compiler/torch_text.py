@@ -42,7 +42,9 @@ class TorchText(Text):
 
     def formula(self, step: Step) -> str:
         if step.op in TENSORS:
-            operands = [self.constant(np.array(x.value)) if isinstance(x, Const) else self.operand(x) for x in step.operands]
+            operands = [
+                self.constant(np.array(x.value)) if isinstance(x, Const) else self.operand(x) for x in step.operands
+            ]
             return self.table[step.op].format(*operands)
         if step.op in ("max", "min") and step.out.name not in self.wanted:
             return self.table[f"{step.op}, detached"].format(self.operand(step.operands[0], exact=True))

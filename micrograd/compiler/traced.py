@@ -80,7 +80,9 @@ class Traced(torch.nn.Module):
     def forward(self, parameters: torch.Tensor, xs: Sequence[torch.Tensor]) -> Any:
         values = [x.reshape(-1) for x, kinds in zip(xs, self.kinds) if "value" in kinds]
         numbers = [x for x, kinds in zip(xs, self.kinds) if "number" in kinds]
-        inputs = [x.reshape(-1) if width is None else x.reshape(-1, width) for x, width in zip(numbers, self.widths.values())]
+        inputs = [
+            x.reshape(-1) if width is None else x.reshape(-1, width) for x, width in zip(numbers, self.widths.values())
+        ]
         constants = (getattr(self, f"_{name}") for name in self.constants)
         return pick(self.layout, self.run(torch.cat([parameters, *values])[self._order], *inputs, *constants))
 
@@ -102,7 +104,9 @@ def batched(
         widths[i] = width = len(inputs[i][1]) // batch.axis.length
         if rows != [(i, first + n * width) for n in range(batch.axis.length)] or counts[i] != (batch.axis.length,):
             return None
-    return widths if shared(batch).isdisjoint(x for width, (_, xs) in zip(widths, inputs) if width for x in xs) else None
+    return (
+        widths if shared(batch).isdisjoint(x for width, (_, xs) in zip(widths, inputs) if width for x in xs) else None
+    )
 
 
 def shared(batch: Batch) -> set[Symbol]:
@@ -160,13 +164,16 @@ def kinds_in(structure: Any) -> set[str]:
 
 
 def as_example(x: torch.Tensor, example: Any) -> Any:
-    """The numbers of a tensor in the way in which an example has them: an array, lists, Values."""
-    if isinstance(example, np.ndarray) and example.dtype != object:
-        return np.array(x.tolist(), dtype=np.float64).reshape(tuple(x.shape))
+    """The numbers of a tensor in the way in which an example has them: an array, lists, Values; whole as those are."""
     if isinstance(example, np.ndarray):
-        array = np.empty(tuple(x.shape), dtype=object)
-        array.reshape(-1)[:] = [as_example(item, example.reshape(-1)[0]) for item in x.reshape(-1)]
-        return array
+        first = example.reshape(-1)[0].item() if example.dtype != object and example.size else example.reshape(-1)[:1]
+        items = [
+            as_example(item, example.reshape(-1)[0] if example.dtype == object else first) for item in x.reshape(-1)
+        ]
+        return np.array(items, dtype=example.dtype if example.dtype == object else None).reshape(tuple(x.shape))
     if isinstance(example, list | tuple):
         return tuple_of(type(example), [as_example(row, example[0] if example else 0.0) for row in x])
-    return Value(x.item()) if isinstance(example, Value) else x.tolist()
+    number = x.item()
+    if isinstance(example, Value):
+        return Value(number)
+    return int(number) if isinstance(example, int) and number.is_integer() else number

@@ -80,7 +80,9 @@ def view_text(x: View, exact: bool, table: Mapping[str, str]) -> str:
     marks = [":" if d in dims else "None" for d in range(first, len(x.shape))]
     if "None" in marks and (dims or axis):
         out = f"{out}[{', '.join([':'] * axis + marks)}]"
-    if exact and (any(x.shape[d] > 1 for d in range(len(x.shape)) if d not in dims) or not (dims or axis or not x.shape)):
+    if exact and (
+        any(x.shape[d] > 1 for d in range(len(x.shape)) if d not in dims) or not (dims or axis or not x.shape)
+    ):
         count_text = [f"{x.tensor.name}.shape[0]"] * axis
         out = table["spread"].format(out, f"({', '.join([*count_text, *map(str, x.shape)])},)")
     return out
