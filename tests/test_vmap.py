@@ -218,7 +218,7 @@ def test_products_with_parameters_are_matrix_products(model):
     compiled = micrograd.compile(vmap(model))
     sum(v for row in compiled(X) for v in row).backward()
     forward, backward = compiled.program.functions
-    assert [step.spec for step in forward.steps if step.op == "contract"] == ["nk,kj->nj"] * 2
+    assert [step.spec for step in forward.steps if step.op == "contract"] == ["ik,nk->ni"] * 2
     specs = [step.spec for step in backward.steps if step.op == "contract"]
     assert sum(spec.startswith("n") and "n" not in spec.split("->")[1] for spec in specs) >= 2  # both weight matrices
     assert "@" in compiled.program.source

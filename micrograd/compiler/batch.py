@@ -6,55 +6,56 @@ gradients of what they share, cross the border between the two.
 
 import itertools
 import math
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
-from ..engine import Value
+from ..engine import NOTHING, UNTOUCHED, Value, graph
 from ..vmap import compiling
 from .around import name_of
-from .backward import gradients, seed, standing_in
-from .structure import Results, assembler, listed, number_of, take_apart, twin
+from .structure import Results, listed, number_of, take_apart, twin, unflatten
 from .symbol import ENTER, Axis, Symbol
 
-Samples = Sequence[tuple[Any, ...]]
+Samples: TypeAlias = Sequence[tuple[Any, ...]]
+
+one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
 
 
 class Batches:
-    """What takes the place of vmap's loop in the two runs of a trace.
+    """What takes the place of vmap's loop while a function is traced.
+
+    Args:
+        on_symbols: whether this is the run on Symbols, in which all samples become a Batch. In the plain run the first
+            sample shows which Values there are; the results of the others are not known, and nan.
 
     Attributes:
-        seen: Values that the first run has met.
-        made: the batches of the second.
+        seen: Values that the plain run has met.
+        made: the batches of the other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_symbols: bool):
+        self.on_symbols = on_symbols
         self.seen: list[Value] = []
         self.made: list[Batch] = []
 
-    def plainly(self, function: Callable[..., Any], samples: Samples) -> list[Any]:
-        """The first sample shows which Values there are. The results of the others are not known: nan."""
-        structure, _, values = samples_apart(samples)
-        if structure is None:
+    def __call__(self, function: Callable[..., Any], samples: Samples) -> list[Any]:
+        numbers: list[list[Any]] = [[] for _ in samples]
+        values: list[list[Value]] = [[] for _ in samples]
+        structures = {take_apart(*sample) for sample in zip(samples, numbers, values)}
+        if len(structures) > 1:  # they are not alike
             return [function(*sample) for sample in samples]
+        if self.on_symbols:
+            axis = Axis(f"samples_{len(self.made)}" if self.made else "samples", len(samples))
+            self.made.append(Batch(function, structures.pop(), [listed(xs) for xs in numbers], values, axis))
+            return self.made[-1].results
         with during(None):
             first = function(*samples[0])
         results = Results(name_of(function), first)
-        self.seen += [v for sample in values for v in sample]
-        self.seen += [x for x in results.items if isinstance(x, Value)]
-        nans = [[Value(math.nan) if isinstance(x, Value) else math.nan for x in results.items] for _ in samples[1:]]
-        return [first, *(results.assemble(items) for items in nans)]
-
-    def together(self, function: Callable[..., Any], samples: Samples) -> list[Any]:
-        """All samples as a batch; if they differ in their structure, one by one."""
-        structure, numbers, values = samples_apart(samples)
-        if structure is None:
-            return [function(*sample) for sample in samples]
-        axis = Axis(f"samples_{len(self.made)}" if self.made else "samples", len(samples))
-        batch = Batch(function, structure, numbers, values, axis)
-        self.made.append(batch)
-        return batch.results
+        self.seen += [v for v in itertools.chain(*values, results.items) if isinstance(v, Value)]
+        nans = [Value(math.nan) if isinstance(x, Value) else math.nan for x in results.items]
+        return [first, *(results.assemble([*nans]) for _ in samples[1:])]
 
 
 class Batch(Value):
@@ -68,11 +69,11 @@ class Batch(Value):
 
     Attributes:
         given: the numbers of one sample.
-        returned: what the function returned for it,
-        items: taken apart.
+        columns: by argument of that sample, the Values of all.
+        returned: what the function returned for it, and
+        items: that taken apart.
         inner: the Values that were made for it.
         shared: Values around it that they were made of.
-        columns: by argument, the Values of all samples.
         results: what the call returns: for each sample, Values and numbers.
     """
 
@@ -81,34 +82,31 @@ class Batch(Value):
     def __init__(
         self,
         function: Callable[..., Any],
-        structure: Hashable,
+        structure: Any,
         numbers: Sequence[Sequence[Any]],
         values: Sequence[Sequence[Value]],
         axis: Axis,
     ):
-        self.axis, self.columns = axis, {}
-        sample: list[Any] = []
-        for column in zip(*values):
-            if len(set(column)) == 1:
-                sample.append(column[0])
-            else:
-                sample.append(twin(column[0], enter("stack", [v.data for v in column], axis)))
-                self.columns[sample[-1]] = column
-        places = itertools.count(), itertools.count(len(sample))
+        self.axis = axis
         self.given = [enter("samples", [*map(detached, column)], axis) for column in zip(*numbers)]
+        columns = [
+            (twin(v[0], enter("stack", [x.data for x in v], axis)) if len({*v}) > 1 else v[0], v) for v in zip(*values)
+        ]
+        self.columns = {v: column for v, column in columns if v is not column[0]}
         with during(None):
-            returned = function(*assembler(structure, *places)([*sample, *self.given]))
+            returned = function(*unflatten(structure, iter(self.given), iter([v for v, _ in columns])))
         self.returned = Results(name_of(function), returned)
         self.items = self.returned.items
         self.border()
-        parents = dict.fromkeys([*self.shared, *(v for column in self.columns.values() for v in column)])
+        parents = dict.fromkeys([*self.shared, *itertools.chain(*self.columns.values())])
         super().__init__(None, tuple(parents), name_of(function), self.send)
         rows = [[self.result(j, x, i) for j, x in enumerate(self.items)] for i in range(axis.length)]
         self.results = [self.returned.assemble(row) for row in rows]
 
     def border(self) -> None:
         """Part what was made for one sample from what lies around it."""
-        self.inner, self.shared = [], []
+        self.inner: list[Value] = []
+        self.shared: list[Value] = []
         seen: set[Value] = set(self.columns)
         stack = [x for x in self.items if isinstance(x, Value)]
         while stack:
@@ -182,16 +180,9 @@ def detached(x: Any) -> Any:
     return x.detach() if type(x) is Symbol else float(x)
 
 
-def samples_apart(samples: Samples) -> tuple[Hashable | None, list[list[Any]], list[list[Value]]]:
-    """The structure that all samples have, None if there is no such; and of each its numbers and its Values."""
-    structures, numbers, values = set(), [], []
-    for sample in samples:
-        found: list[Any] = []
-        mine: list[Value] = []
-        structures.add(take_apart(sample, found, mine))
-        numbers.append(listed(found))
-        values.append(mine)
-    return structures.pop() if len(structures) == 1 else None, numbers, values
+def tracing() -> bool:
+    """Whether this thread traces a function."""
+    return hasattr(compiling, "mapped")
 
 
 @contextmanager
@@ -206,3 +197,66 @@ def during(mapped: Callable[..., Any] | None) -> Iterator[None]:
             del compiling.mapped
         else:
             compiling.mapped = outer
+
+
+# ---- the way back ----
+
+
+@contextmanager
+def standing_in(values: Iterable[Value], numbers: Iterable[Any]) -> Iterator[None]:
+    """Let `numbers` stand in the data of `values`, which are leaves meanwhile; then put everything back."""
+    with one_at_a_time:
+        before = [(v, v.data, v.grad, v._prev, v._grad_fn) for v in values]
+        try:
+            for (v, *_), number in zip(before, numbers):
+                v.data, v.grad, v._prev, v._grad_fn = number, UNTOUCHED, (), NOTHING
+            yield
+        finally:
+            for v, data, grad, parents, grad_fn in before:
+                v.data, v.grad, v._prev, v._grad_fn = data, grad, parents, grad_fn
+
+
+def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[Value]) -> list[Any]:
+    """The gradient of every leaf, where d(root)/d(output) is the seed of each output; None where none comes.
+
+    It is `backward()`, but for what it knows of each Symbol: the line of code whose gradient it is part of.
+    """
+    root = Value(0.0)
+    for output, seed in zip(outputs, seeds):
+        root = root + output * Value(seed, (), "", NOTHING)
+    _, results = graph(root)
+    for node in results:
+        node.grad = UNTOUCHED
+    root.grad = 1.0
+    try:
+        for node in reversed(results):
+            if node.grad is not UNTOUCHED:
+                Symbol.at = getattr(node.data, "line", None)
+                node._grad_fn(node)
+    finally:
+        Symbol.at = None
+    return [None if leaf.grad is UNTOUCHED else leaf.grad for leaf in leaves]
+
+
+class Cotangent:
+    """The gradients of some of the results of one call: a number that can only be added, for the way back."""
+
+    def __init__(self, parts: dict[Any, Any]):
+        self.parts = parts
+
+    def __radd__(self, zero: Any) -> "Cotangent":
+        return self  # zero is what gradients start from
+
+    def __iadd__(self, other: "Cotangent") -> "Cotangent":
+        for key, g in other.parts.items():
+            self.parts[key] = self.parts[key] + g if key in self.parts else g
+        return self
+
+
+def seed(key: Any) -> Callable[[Value], None]:
+    """The backward closure of one result of a call."""
+
+    def backward(out: Value) -> None:
+        out._prev[0].grad += Cotangent({key: out.grad})
+
+    return backward

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Value
 from .around import name_of, surroundings
 from .call import Call, Signature
 from .program import Program
 from .structure import take_apart
-from .trace import tracing
+from .batch import tracing
 
 
 class Compiled:
@@ -37,10 +36,10 @@ class Compiled:
         if tracing():  # what is called now becomes part of the trace
             return self.function(*args, **kwargs)
         given = self.take_apart(args, kwargs)
-        return self.call_for(given)([numbers for numbers in given.numbers if numbers is not None], given.values)
+        return self.call_for(given)(given)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else Method(self, instance)
+        return self if instance is None else functools.update_wrapper(Method(self, instance), self, updated=())
 
     def __reduce__(self) -> Any:
         """What has a name in a module is known by that, as functions are; another copy finds its programs anew."""
@@ -53,11 +52,11 @@ class Compiled:
     @property
     def program(self) -> Program:
         """The program of the latest structure of arguments."""
-        return self.latest(lambda call: True)
+        return self.latest()
 
-    def latest(self, wanted: Callable[[Call], bool]) -> Program:
+    def latest(self, first: Sequence[Any] = ()) -> Program:
         for call in reversed(self.calls.values()):
-            if wanted(call):
+            if all(structure[-1] is x for structure, x in zip(call.structures, first)):
                 return call.program
         raise AttributeError(f"{self.name} has no program yet: call it first, or see program_for(...)")
 
@@ -92,21 +91,15 @@ class Compiled:
     def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Signature:
         """What there is in the arguments of a call."""
         names = [*self.names[: len(args)], *(f"argument{i}" for i in range(len(self.names), len(args))), *kwargs]
-        numbers: list[Any] = []
-        structures = []
-        values: list[Value] = []
-        arguments = [*args, *kwargs.values()]
-        for i, (name, x) in enumerate(zip(names, arguments)):
+        given = Signature([*args, *kwargs.values()], len(args), names, [], [], [])
+        for i, (name, x) in enumerate(zip(names, given.arguments)):
             found: list[Any] = []
             static = name in self.static and (i < len(args) or name not in self.nameless)
-            structures.append(("static", type(x), x) if static else take_apart(x, found, values))
-            if len(found) == 1 and isinstance(found[0], np.ndarray):
-                numbers.append(found[0])
-            elif found:
-                numbers.append(np.hstack(found) if np.ndarray in map(type, found) else np.array(found, dtype=float))
-            else:
-                numbers.append(None)
-        return Signature(arguments, len(args), names, structures, numbers, values)
+            given.structures.append(("static", type(x), x) if static else take_apart(x, found, given.values))
+            whole = found[0] if len(found) == 1 and isinstance(found[0], np.ndarray) else None
+            many = np.hstack if np.ndarray in map(type, found) else functools.partial(np.array, dtype=float)
+            given.numbers.append(whole if whole is not None else many(found) if found else None)
+        return given
 
     def call_for(self, given: Signature) -> Call:
         """How calls of a signature are done."""
@@ -128,28 +121,14 @@ class Compiled:
         return call
 
 
-class Method:
+class Method(functools.partial[Any]):
     """A compiled method of some object: that is its first argument."""
 
-    def __init__(self, compiled: Compiled, instance: Any):
-        self.__func__, self.__self__ = compiled, instance
-        self.__name__, self.__doc__ = compiled.name, compiled.__doc__
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(self.__self__, *args, **kwargs)
-
-    def program_for(self, /, *args: Any, **kwargs: Any) -> Program:
-        return self.__func__.program_for(self.__self__, *args, **kwargs)
-
-    def to_torch(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__.to_torch(self.__self__, *args, **kwargs)
-
-    def from_torch(self, exported: Any) -> None:
-        self.__func__.from_torch(exported)
-
-    @property
-    def program(self) -> Program:
-        return self.__func__.latest(lambda call: call.structures[0][-1] is self.__self__)
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.func, name)
+        if name == "program":
+            return self.func.latest(self.args)  # type: ignore[attr-defined]
+        return functools.partial(found, *self.args) if name in ("program_for", "to_torch") else found
 
 
 def hashable(x: Any) -> bool:

@@ -1,14 +1,13 @@
 """A Function as text: NumPy that runs, and the same for the eye. Another backend is another table."""
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .function import Const, Function, Operand, Step, Take, View
+from .function import Const, Function, Operand, Part, Step, sources
 from .places import Names
-from .views import flat, slices, view_text
+from .views import count_of, flat, view_text
 
 # Each operation as NumPy writes it; those after the empty line are how numbers are put in place.
 NUMPY = {
@@ -33,15 +32,14 @@ NUMPY = {
     "min": "{}.min(-1)",
     "sum": "{}.sum({})",
     "einsum": 'np.einsum("{}", {})',
-    "einsum over n": 'np.einsum("{}", {}, optimize=True)',
+    "einsum over samples": 'np.einsum("{}", {}, optimize=True)',
 
     "detach": "{}",
     "stack": "{}",
     "turn": "{}.transpose({})",
     "spread": "np.broadcast_to({}, {})",
-    "empty": "np.empty({})",
+    "pack": "np.concatenate(({}), {})",
 }  # fmt: skip
-EXACT = ("contract", "max", "min", "stack")  # they need their operands in full shape, with nothing left to broadcasting
 # Contractions that are a matrix product if one turns something; n is the axis of a batch.
 TURNED = {
     "ik,nk->ni": "{1} @ {0}.T",
@@ -57,24 +55,24 @@ class Text:
 
     Attributes:
         constants: by name, the arrays that it uses.
-        lines: its body, without the last line.
+        lines: a line for each step.
     """
 
     table: ClassVar[dict[str, str]] = NUMPY
-    head = '@np.errstate(all="ignore")\ndef {}({}):'
+    head: ClassVar[str] = '@np.errstate(all="ignore")\ndef {}({}):'
 
     def __init__(self, function: Function):
         self.function = function
         self.constants: dict[str, Any] = {}
         tensors = *function.inputs, *(step.out for step in function.steps)
-        self.names = Names(*RESERVED, *(tensor.name for tensor in tensors))
-        self.lines = [line for step in function.steps for line in self.step(step)]
+        self.names = Names([*RESERVED, *(tensor.name for tensor in tensors)])
+        self.lines = [f"{step.out.name} = {self.formula(step)}" for step in function.steps]
         self.last = self.returned()
 
     @property
     def source(self) -> str:
         head = self.head.format(self.function.name, ", ".join(self.parameters))
-        return "\n".join([head, *(f"    {line}" for line in (*self.lines, self.last))])
+        return "\n    ".join([head, *self.lines, self.last])
 
     @property
     def parameters(self) -> list[str]:
@@ -92,29 +90,28 @@ class Text:
             f"*{self.operand(x, exact=True)}.tolist()" if x.shape != (1,) else f"float({self.operand(single(x))})"
             for x in self.function.outputs
         ]
-        alone = len(pieces) == 1 and pieces[0].startswith("*")
-        results = pieces[0][1:] if alone else f"[{', '.join(pieces)}]"
-        kept = "".join(f"{tensor.name}, " for tensor in self.function.kept)
-        return f"return {results}, ({kept})"
-
-    def step(self, step: Step) -> list[str]:
-        name = step.out.name
-        if step.op == "pack":
-            lines, start = [f"{name} = {self.table['empty'].format(shape_text(step))}"], 0
-            for x, size in zip(step.operands, step.sizes):
-                place = [*[slice(None)] * step.dim, slice(start, start + size)]
-                if start + size == step.out.shape[step.dim]:
-                    place[-1] = slice(start, None)
-                lines.append(f"{name}{slices(place, step.out)} = {self.operand(x)}")
-                start += size
-            return lines
-        return [f"{name} = {self.formula(step)}"]
+        results = pieces[0][1:] if [piece[0] for piece in pieces] == ["*"] else f"[{', '.join(pieces)}]"
+        return f"return {results}, ({''.join(f'{tensor.name}, ' for tensor in self.function.kept)})"
 
     def formula(self, step: Step) -> str:
-        operands = [self.operand(x, exact=step.op in EXACT) for x in step.operands]
+        operands = [self.operand(x, exact=not step.elementwise) for x in step.operands]
         if step.op == "+":
             return " + ".join(operands)
-        return self.contract(step.spec, operands) if step.op == "contract" else self.table[step.op].format(*operands)
+        if step.op == "contract":
+            return self.contract(step.spec, operands)
+        if step.op == "pack":
+            axis = step.out.axis is not None
+            if axis:
+                count = count_of(sources(x for x in step.operands if x.axis)[0])
+                operands = [
+                    text if x.axis else self.spread(text, count, x.shape) for text, x in zip(operands, step.operands)
+                ]
+            return self.table["pack"].format(", ".join(operands), step.dim + axis)
+        return self.table[step.op].format(*operands)
+
+    def spread(self, text: str, count: str, shape: Sequence[int]) -> str:
+        """What is the same for all samples, once for each."""
+        return self.table["spread"].format(text, f"({', '.join([count, *map(str, shape)])})")
 
     def contract(self, spec: str, operands: Sequence[str]) -> str:
         terms, out = spec.split("->")
@@ -123,7 +120,7 @@ class Text:
             return self.table["sum"].format(operands[0], dim)
         if template := TURNED.get(spec) or ("{} @ {}" if is_product(*terms.split(","), out) else None):
             return template.format(*operands)
-        einsum = self.table["einsum" if "n" in out or "n" not in terms else "einsum over n"]
+        einsum = self.table["einsum" if "n" in out or "n" not in terms else "einsum over samples"]
         return einsum.format(spec, ", ".join(operands))
 
     def constant(self, value: Any) -> str:
@@ -134,21 +131,17 @@ class Text:
     def operand(self, x: Operand, exact: bool = False) -> str:
         if isinstance(x, Const):
             return repr(x.value) if isinstance(x.value, float) else self.constant(x.value)
-        if isinstance(x, View) and (text := view_text(x, exact, self.table)):
+        if text := view_text(x, exact, self.table):
             return text
-        index = self.constant(x.index if isinstance(x, Take) else x.dense())
-        return f"{flat(x.tensor)}[{':, ' if x.tensor.axis else ''}{index}]"
+        return f"{flat(x.tensor)}[{':, ' if x.axis else ''}{self.constant(x.index)}]"
 
 
 class Listing(Text):
-    """A Function for the eye: a line for each step."""
+    """A Function for the eye."""
 
-    table: ClassVar[dict[str, str]] = {op: template.replace("np.", "") for op, template in NUMPY.items()}
-
-    def step(self, step: Step) -> list[str]:
-        if step.op != "pack":
-            return super().step(step)
-        return [f"{step.out.name} = beside({', '.join(self.operand(x) for x in step.operands)})"]
+    table: ClassVar[dict[str, str]] = {op: template.replace("np.", "") for op, template in NUMPY.items()} | {
+        "pack": "beside({})"
+    }
 
 
 def is_product(left: str, right: str, out: str) -> bool:
@@ -164,20 +157,10 @@ def is_product(left: str, right: str, out: str) -> bool:
 
 def single(x: Operand) -> Operand:
     """One number in a row, as a number."""
-    if isinstance(x, Const):
-        return Const(float(x.value[0]))
-    return View(x.tensor, (), x.offset if isinstance(x, View) else int(x.index[0]), ())
+    return Part(x.tensor, x.index[0]) if isinstance(x, Part) else Const(float(x.value[0]))
 
 
-def shape_text(step: Step) -> str:
-    """The shape of a result; if on an axis, as long as what it is made of."""
-    count = [f"{x.tensor.name}.shape[0]" for x in step.operands if not isinstance(x, Const) and x.tensor.axis]
-    return f"({', '.join([*count[:1], *map(str, step.out.shape)])},)"
-
-
-def digits(constant: Any) -> str:
-    """An array in Python, whole and with all its digits."""
-    if not constant.size:
-        return f"empty({constant.shape})"
-    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-        return repr(constant)
+def digits(constants: Iterable[tuple[str, Any]], prefix: str) -> list[str]:
+    """Arrays in Python, whole and with all their digits."""
+    with np.printoptions(threshold=2**62, floatmode="unique"):
+        return [f"{name} = {prefix}{f'empty({x.shape})' if not x.size else repr(x)}" for name, x in constants]

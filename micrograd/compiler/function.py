@@ -1,21 +1,19 @@
 """The tensor program as data: frozen records, which one pass hands to the next.
 
-A Function is a list of steps; a step computes one tensor from operands, and an operand is a number, or some numbers of an
-earlier tensor. A tensor on an axis is there for every sample of a batch: its shape, and the positions in it, are those of
-one sample. Positions count in C order, whatever the memory looks like.
+A Function is a list of steps. A step computes a tensor from operands; an operand is numbers known beforehand, or some
+numbers of an earlier tensor. A tensor on an axis is there for every sample of a batch: its shape, and the positions in
+it, are those of one sample. Positions count in C order, whatever the memory looks like.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .symbol import Axis, Line
-
-Index: TypeAlias = Any  # an array of whole numbers
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,11 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Const:
-    """Numbers known beforehand: a float, which stands for any shape, or an array."""
+    """Numbers known beforehand: an array, or a float, which stands for any shape."""
 
     value: Any
+    tensor: None = None
+    axis: None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -48,35 +48,34 @@ class Const:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """Some numbers of a tensor in some shape: entry (i, j) is number offset + i * strides[0] + j * strides[1]."""
+class Part:
+    """Numbers of a tensor, at the positions `index`, and in its shape."""
 
     tensor: Tensor
-    shape: tuple[int, ...]
-    offset: int
-    strides: tuple[int, ...]
+    index: Any
 
-    def dense(self) -> Index:
-        """The position of every number in the tensor."""
-        index = np.full((), self.offset)
-        for n, step in zip(self.shape, self.strides):
-            index = index[..., None] + step * np.arange(n)
-        return index
-
-
-@dataclass(frozen=True, eq=False)
-class Take:
-    """Some numbers of a tensor that lie in no regular order."""
-
-    tensor: Tensor
-    index: Index
+    @property
+    def axis(self) -> Axis | None:
+        return self.tensor.axis
 
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.index.shape)
 
+    @property
+    def offset(self) -> int:
+        return int(self.index.flat[0])
 
-Operand: TypeAlias = Const | View | Take
+    @cached_property
+    def strides(self) -> tuple[int, ...] | None:
+        """By how much the position grows along each dimension, if it does so evenly: then this is a view."""
+        ends = [int(self.index.take(min(n - 1, 1), d).flat[0]) for d, n in enumerate(self.shape)]
+        steps = tuple(end - self.offset for end in ends)
+        even = self.offset + sum(step * n for step, n in zip(steps, np.ogrid[tuple(slice(n) for n in self.shape)]))
+        return steps if np.array_equal(np.broadcast_to(even, self.shape), self.index) else None
+
+
+Operand: TypeAlias = Const | Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +83,9 @@ class Step:
     """One tensor operation.
 
     Attributes:
-        op: an operation of `symbol.py`, elementwise; or
-            "contract", a sum of products, with einsum's words for it in `spec`, where n is the axis;
-            "max" and "min" over the last dimension;
-            "pack", operands one behind the other along dimension `dim`, each as long there as `sizes` says;
-            "stack", an operand whose first dimension becomes the axis.
+        op: an operation of `symbol.py`, elementwise; "contract", a sum of products as `spec` has it, in einsum's words, where
+            n is the axis; "max" and "min" over the last dimension; "pack", operands one behind the other along
+            dimension `dim`; "stack", an operand whose first dimension becomes the axis.
         line: where in somebody's code most of it came from.
     """
 
@@ -97,8 +94,12 @@ class Step:
     out: Tensor
     spec: str = ""
     dim: int = 0
-    sizes: tuple[int, ...] = ()
     line: Line | None = None
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether operands need not be there in full shape, but for broadcasting."""
+        return self.op.split()[0] not in ("contract", "max", "min", "pack", "stack")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +107,7 @@ class Function:
     """A list of steps.
 
     Attributes:
-        inputs: its parameters.
-        outputs: what it returns, as one row of numbers, or, of tensors on an axis, as a row for each sample.
+        outputs: what it returns, as one row of numbers; of tensors on an axis, as a row for each sample.
         kept: tensors that it returns besides, for the way back.
     """
 
@@ -123,13 +123,9 @@ class Function:
         return sum(step.op not in ("pack", "stack", "detach") for step in self.steps)
 
 
-def axis_of(operands: Iterable[Operand]) -> Axis | None:
-    return next((x.tensor.axis for x in operands if not isinstance(x, Const) and x.tensor.axis), None)
-
-
 def sources(operands: Iterable[Operand]) -> list[str]:
     """The names of the tensors that operands are taken from."""
-    return [x.tensor.name for x in operands if not isinstance(x, Const)]
+    return [x.tensor.name for x in operands if x.tensor]
 
 
 def pruned(function: Function) -> Function:
@@ -141,17 +137,3 @@ def pruned(function: Function) -> Function:
             steps.append(step)
             needed.update(sources(step.operands))
     return Function(function.name, function.inputs, tuple(steps[::-1]), function.outputs, function.kept)
-
-
-def view(tensor: Tensor, index: Index) -> View | Take:
-    """The numbers of a tensor at `index`: a view where the index grows evenly along every dimension."""
-    offset = int(index.reshape(-1)[0])
-    firsts = [tuple(int(d == dim) for d in range(index.ndim)) for dim in range(index.ndim)]
-    strides = tuple(int(index[at]) - offset if n > 1 else 0 for at, n in zip(firsts, index.shape))
-    even = View(tensor, index.shape, offset, strides)
-    return even if (even.dense() == index).all() else Take(tensor, index)
-
-
-def runs(keys: Any) -> list[tuple[int, int]]:
-    """Where runs of equal numbers begin and end."""
-    return list(pairwise([0, *(int(i) + 1 for i in np.flatnonzero(np.diff(keys))), len(keys)])) if len(keys) else []

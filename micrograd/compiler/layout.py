@@ -5,17 +5,16 @@ of earlier results: slices and transposes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from .contract import Dot, Pairs, contract, newer_first, padded, parted, total
+from .contract import contract, padded, parted, total
 from .places import POSITIONS, Codes, Places
-from .schedule import FOLDS, Item, Schedule
-from .symbol import ENTER, Axis, Symbol
+from .schedule import FOLDS, Schedule, Terms
+from .symbol import ENTER, Symbol
 
 Scalar: TypeAlias = tuple[Symbol, list[int]]  # what is computed, and the codes of its arguments
 
@@ -27,9 +26,9 @@ def lay_out(plan: Schedule, places: Places) -> None:
     line_up(plan, places)
     waiting: list[Scalar] = []  # sums that are only asked for, such as the gradients of all parameters, wait for others
     for level in plan.levels:
-        sums = Level(places).compute(level)
-        waiting += [(symbol, addends) for symbol, addends in sums if symbol in plan.final]
-        add(places, [(symbol, addends) for symbol, addends in sums if symbol not in plan.final])
+        sums = compute(level, places)
+        waiting += [item for item in sums if item[0] in plan.final]
+        add(places, [item for item in sums if item[0] not in plan.final])
     add(places, waiting)
     add_up(places, plan.totals)
 
@@ -37,82 +36,71 @@ def lay_out(plan: Schedule, places: Places) -> None:
 def line_up(plan: Schedule, places: Places) -> None:
     """Give the leaves their order: that of the samples they are in, then that of the sums of products in which they
     meet other numbers."""
-    batches: dict[Axis | None, list[Symbol]] = defaultdict(list)
-    for item in plan.levels[0] if plan.levels else ():
-        if item.symbol.op in ENTER:
-            batches[item.symbol.axis].append(item.symbol)
-    rows: list[Any] = [row for stacks in batches.values() for row in zip(*(stack.args for stack in stacks))]
-    items = [item.terms for level in plan.levels for item in level if item.symbol.op not in ENTER]
+    first = [symbol for symbol, _ in plan.levels[0] if symbol.op in ENTER] if plan.levels else []
+    samples = [
+        row for axis in dict.fromkeys(x.axis for x in first) for row in zip(*(x.args for x in first if x.axis is axis))
+    ]
+    items = [terms for level in plan.levels for symbol, terms in level if symbol.op not in ENTER]
     leaves = set(places.unmet)
     mixed = [terms for terms in items if any(len(t) == 2 and (t[0] in leaves) != (t[1] in leaves) for t in terms)]
-    for terms in (rows, *mixed, *items):
+    for terms in ([samples], *mixed, *items):
         for term in terms:
             for x in term:
                 if x in places.unmet:
                     places.code(x)
 
 
-@dataclass
-class Level:
-    """The groups of one level. Their keys tell what can be computed together."""
+def compute(level: Iterable[tuple[Symbol, Terms]], places: Places) -> list[Scalar]:
+    """Add the steps for one level; all but sums of several parts, of which it returns the parts."""
+    groups: dict[str, Any] = defaultdict(lambda: defaultdict(list))
+    for symbol, terms in level:
+        for kind, key, member in sorted_in(places, symbol, terms):
+            groups[kind][key].append(member)
+    for columns in groups["samples"].values():
+        enter(places, columns)
+    for (op, *_), group in groups["elementwise"].items():
+        elementwise(places, op, group)
+    for (op, *_), group in groups["fold"].items():
+        fold(places, op, group)
+    for dots in padded(places, groups["dot"]):
+        if len(dots[0][1]) == 1:
+            elementwise(places, "*", [(symbol, [*pairs[0]]) for symbol, pairs in dots])
+        else:
+            contract(places, dots)
+    add_up(places, groups["total"][None])
+    return [(x, sorted(addends + [places.place[slot] for slot in slots])) for x, slots, addends in groups["sum"][None]]
 
-    places: Places
-    elementwise: dict[Any, list[Scalar]] = field(default_factory=lambda: defaultdict(list))
-    folds: dict[Any, list[Scalar]] = field(default_factory=lambda: defaultdict(list))
-    dots: dict[Any, list[Dot]] = field(default_factory=lambda: defaultdict(list))
-    batches: dict[Any, list[tuple[Symbol, Codes]]] = field(default_factory=lambda: defaultdict(list))
 
-    def compute(self, items: Sequence[Item]) -> list[Scalar]:
-        """Add the steps for all but sums of several parts, of which it returns the parts."""
-        sums = [(symbol, *self.group(symbol, terms)) for symbol, terms in items]
-        for group in self.batches.values():
-            enter(self.places, group)
-        for (op, *_), scalars in self.elementwise.items():
-            elementwise(self.places, op, scalars)
-        for (op, *_), scalars in self.folds.items():
-            fold(self.places, op, scalars)
-        for dots in padded(self.places, self.dots):
-            if len(dots[0][1]) == 1:
-                elementwise(self.places, "*", [(slot, [*pairs[0]]) for slot, pairs in dots])
-            else:
-                contract(self.places, dots)
-        add_up(self.places, [symbol for symbol, _ in items if symbol.op == "total"])
-        return [
-            (symbol, sorted(addends + [self.places.place[slot] for slot in slots]))
-            for symbol, slots, addends in sums
-            if slots or addends
-        ]
+def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[str, Any, Any]]:
+    """What there is to compute for an item: its kind, what it must have in common with others of a group, and itself."""
+    op = symbol.op
+    if op == "total":
+        yield op, None, symbol
+    elif op in ENTER:
+        column = places.codes(terms[0])
+        yield "samples", (symbol.axis, *np.unique(np.maximum(column // POSITIONS, -1))), (symbol, column)
+    elif op == "+" or (op == "*" and all(type(x) is Symbol for x in symbol.args)):
+        parts, addends = parted(places, terms)
+        alone = len(parts) == 1 and not addends
+        slots = [symbol] if alone else [part_of(symbol) for _ in parts]
+        for slot, pairs in zip(slots, parts):
+            tensors = max(pairs)[0] // POSITIONS, max(v for _, v in pairs) // POSITIONS
+            axes = {places.tensors[code // POSITIONS].axis for pair in pairs for code in pair if code >= 0} - {None}
+            yield "dot", (*tensors, len(pairs), *(axes or [None])), (slot, sorted(pairs))
+        if not alone:
+            yield "sum", None, (symbol, slots, addends)
+    elif op != "pick":
+        codes = [places.code(x) for term in terms for x in term]
+        if op in FOLDS and len(codes) > 2:
+            yield "fold", (FOLDS[op], symbol.axis, codes[0] // POSITIONS), (symbol, codes)
+        else:
+            yield "elementwise", (op, symbol.axis, *(code < 0 for code in codes)), (symbol, codes)
 
-    def group(self, symbol: Symbol, terms: Any) -> tuple[list[Symbol], list[int]]:
-        """Put an item into its group. Of a sum of several parts these go there; it returns them, and what to add."""
-        op, code = symbol.op, self.places.code
-        if op == "+":
-            parts, addends = parted(self.places, terms)
-            if len(parts) != 1 or addends:
-                slots = [Symbol("part") for _ in parts]
-                for slot, pairs in zip(slots, parts):
-                    slot.line = symbol.line
-                    self.dot(slot, pairs)
-                return slots, addends
-            self.dot(symbol, parts[0])
-        elif op == "*" and all(type(x) is Symbol for x in symbol.args):
-            self.dot(symbol, [newer_first(code(symbol.args[0]), code(symbol.args[1]))])
-        elif op in ENTER:
-            column = self.places.codes(terms[0])
-            self.batches[symbol.axis, tuple(np.unique(np.maximum(column // POSITIONS, -1)))].append((symbol, column))
-        elif op not in ("pick", "total"):
-            codes = [code(x) for term in terms for x in term]
-            if op in FOLDS and len(codes) > 2:
-                self.folds[FOLDS[op], codes[0] // POSITIONS, symbol.axis].append((symbol, codes))
-            else:
-                self.elementwise[op, tuple(code < 0 for code in codes), symbol.axis].append((symbol, codes))
-        return [], []
 
-    def dot(self, slot: Symbol, pairs: Pairs) -> None:
-        axes = (self.places.tensors[code // POSITIONS].axis for pair in pairs for code in pair if code >= 0)
-        axis = next((axis for axis in axes if axis), None)
-        key = max(pairs)[0] // POSITIONS, max(v for _, v in pairs) // POSITIONS, len(pairs), axis
-        self.dots[key].append((slot, sorted(pairs)))
+def part_of(symbol: Symbol) -> Symbol:
+    part = Symbol("part")
+    part.line = symbol.line
+    return part
 
 
 def add(places: Places, sums: Sequence[Scalar]) -> None:
@@ -137,8 +125,8 @@ def add_up(places: Places, totals: Iterable[Symbol]) -> None:
 def enter(places: Places, group: Sequence[tuple[Symbol, Codes]]) -> None:
     """Put samples on their axis: a row for each."""
     columns, at = np.unique(np.array([codes for _, codes in group]).T, axis=1, return_inverse=True)
-    symbols = [(symbol, int(i)) for (symbol, _), i in zip(group, at.reshape(-1))]
-    places.emit("stack", [places.operand(columns, exact=True)], columns.shape[1:], symbols, axis=group[0][0].axis)
+    placed = [(symbol, int(i)) for (symbol, _), i in zip(group, at.flat)]
+    places.emit("stack", [places.operand(columns, exact=True)], columns.shape[1:], placed, axis=group[0][0].axis)
 
 
 def elementwise(places: Places, op: str, group: Sequence[Scalar]) -> None:
@@ -149,16 +137,15 @@ def elementwise(places: Places, op: str, group: Sequence[Scalar]) -> None:
     order, shape = arranged(places, args)
     operands = [places.operand(codes[order].reshape(shape)) for codes in args]
     members = list(same.values())
-    symbols = [(symbol, position) for position, i in enumerate(order) for symbol in members[i]]
-    places.emit(op, operands, shape, symbols)
+    places.emit(op, operands, shape, [(symbol, position) for position, i in enumerate(order) for symbol in members[i]])
 
 
 def fold(places: Places, op: str, group: Sequence[Scalar]) -> None:
     """The largest, or smallest, of each row; a shorter row repeats its first number, which changes no tie."""
     longest = max(len(codes) for _, codes in group)
     rows = np.array([codes[:1] * (longest - len(codes)) + codes for _, codes in group], dtype=np.int64)
-    shape, rows = ((), rows[0]) if len(rows) == 1 else ((len(rows),), rows)
-    places.emit(op, [places.operand(rows, exact=True)], shape, [(symbol, i) for i, (symbol, _) in enumerate(group)])
+    operand = places.operand(rows if len(rows) > 1 else rows[0], exact=True)
+    places.emit(op, [operand], operand.shape[:-1], [(symbol, i) for i, (symbol, _) in enumerate(group)])
 
 
 def arranged(places: Places, args: Codes) -> tuple[Any, tuple[int, ...]]:

@@ -1,11 +1,11 @@
-"""What was found in a function of scalars: its Functions, the way forward and the ways back, and how they show themselves."""
+"""What was found in a function of scalars: Functions for the way forward and the ways back; and how it shows itself."""
 
 import itertools
 import linecache
 import math
 import pathlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +15,12 @@ from .function import Function, Tensor, pruned, sources
 from .layout import lay_out
 from .places import Names, Places
 from .schedule import schedule
+from .structure import number_of
 from .symbol import Line, Symbol, undisturbed
 from .trace import Trace, derivative
 from .verify import verify
 
-HEAD = "import numpy as np\nfrom numpy import inf, nan\n"
+HEAD = "import numpy as np\nfrom numpy import inf, nan"
 FEW = 8  # so many ways back are kept
 
 
@@ -58,27 +59,24 @@ class Program:
         inputs: the numbers among its arguments: for each argument that has any its name, and Symbols.
 
     Attributes:
-        order: positions in the leaves of `written`, in the order in which the program wants them.
+        leaves: those of `written`, in the order in which the program wants them.
         run: the way forward: takes the leaves and the inputs, returns the results and what the ways back need.
     """
 
     def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
         self.name, self.written = name, written
-        names = Names(*RESERVED, "leaves", "seeds")
-        self.places = Places(names, written.symbols)
-        given = [
-            self.places.add(Tensor(names.new(name), (len(symbols),)), zip(symbols, itertools.count()))
-            for name, symbols in inputs
-        ]
-        self.inputs = [self.places.tensors[0], *given]
-        results = [x.data if hasattr(x, "data") else x for x in written.computed]
+        names, leaf = Names([*RESERVED, "seeds"]), {symbol: v for v, symbol in written.leaves.items()}
+        self.places = Places(names, list(leaf))
+        for argument, symbols in inputs:
+            self.places.add(Tensor(names.new(argument), (len(symbols),)), list(zip(symbols, itertools.count())))
+        self.inputs = [*self.places.tensors]
+        results = [number_of(x) for x in written.computed]
         self.forward = Text(lower("forward", self.inputs, results, self.places, late=True, keep=True))
-        for symbol in written.symbols:
-            self.places.code(symbol)
-        index = {symbol: i for i, symbol in enumerate(written.symbols)}
-        self.order = [index[symbol] for symbol in self.places.leaves]
+        self.places.codes(leaf)
+        self.leaves = [leaf[symbol] for symbol in self.places.leaves]
         self.run = self.forward.load()
         self.ways: OrderedDict[Any, Way] = OrderedDict()
+        self.count = itertools.count()
 
     def gradients(
         self, outputs: tuple[int, ...], seeds: Sequence[float], arguments: Sequence[Any], leaves_only: bool
@@ -112,12 +110,12 @@ class Program:
         """Make the way back from some of the results. `unit`: it is one, and its gradient is 1."""
         places = self.places.fork()
         symbols = [Symbol("input") for _ in outputs]
-        seeds = places.add(Tensor("seeds", (len(outputs),)), zip(symbols, itertools.count()))
-        found = derivative(self.written, outputs, [1.0] if unit else symbols)
-        reached = [i for i, leaf in enumerate(self.order) if found[leaf] is not None]
+        seeds = places.add(Tensor("seeds", (len(outputs),)), list(zip(symbols, itertools.count())))
+        found = dict(zip(self.written.leaves, derivative(self.written, outputs, [1.0] if unit else symbols)))
+        reached = [i for i, leaf in enumerate(self.leaves) if found[leaf] is not None]
         inputs = [*self.inputs, *self.forward.function.kept, seeds]
-        name = f"backward_{len(self.ways)}" if self.ways else "backward"
-        targets = [found[self.order[i]] for i in reached]
+        targets = [found[self.leaves[i]] for i in reached]
+        name = f"backward_{n}" if (n := next(self.count)) else "backward"
         text = Text(lower(name, inputs, targets, places, late=False, keep=False))
         if len(self.ways) > FEW:
             self.ways.popitem(last=False)
@@ -147,11 +145,8 @@ class Program:
     @property
     def source(self) -> str:
         """The NumPy code that runs, whole."""
-        parts = [HEAD]
-        for text in self.texts:
-            constants = [f"{name} = np.{digits(x)}" for name, x in text.constants.items()]
-            parts.append("\n".join([*constants, text.source]))
-        return "\n\n".join(parts) + "\n"
+        parts = ["\n".join([*digits(text.constants.items(), "np."), text.source]) for text in self.texts]
+        return "\n\n\n".join([HEAD, *parts]) + "\n"
 
     def boxes(self) -> list[tuple[str, str, str, list[str]]]:
         """Its graph, for pictures: of each tensor the name, the operation, the shape, and what it is computed from."""
@@ -186,7 +181,7 @@ class Program:
             return {"text/plain": str(self)}
 
 
-def listed(function: Function, mark: str) -> Iterable[str]:
+def listed(function: Function, mark: str) -> Iterator[str]:
     """A line for each step, with the line of somebody's code that it came from; where that changes, its text."""
     before = None
     for step, line in zip(function.steps, Listing(function).lines):

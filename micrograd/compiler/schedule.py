@@ -8,37 +8,24 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from .symbol import ENTER, Symbol
+from .symbol import ENTER, GIVEN, Symbol, ordered
 
-# Operations that take in others of their kind, and what many of them are together.
-FOLDS = {"+": "sum", "maximum": "max", "minimum": "min"}
-GIVEN = ("input", "leaf")
+FOLDS = {"+": "sum", "maximum": "max", "minimum": "min"}  # operations that take in others of their kind
 
 Number: TypeAlias = Symbol | float
-Terms: TypeAlias = list[tuple[Number, ...]]
-
-
-class Item(NamedTuple):
-    """One thing to compute: a Symbol, with those that it takes in.
-
-    Attributes:
-        terms: of a sum the products, and what is no product by itself, likewise of a maximum; of others the arguments.
-    """
-
-    symbol: Symbol
-    terms: Terms
+Terms: TypeAlias = list[tuple[Number, ...]]  # the products of a sum, and what is no product; of others the arguments
 
 
 class Schedule(NamedTuple):
     """What to compute, in order.
 
     Attributes:
-        levels: each needs the earlier ones. The first begins with what leads to a batch and is known already.
+        levels: Symbols with their terms; each level needs the earlier ones. The first has samples known from the start.
         final: what is only asked for, or added up over the samples for that.
         totals: sums over the samples that are only asked for; they come last.
     """
 
-    levels: list[list[Item]]
+    levels: list[list[tuple[Symbol, Terms]]]
     final: set[Symbol]
     totals: list[Symbol]
 
@@ -52,61 +39,39 @@ def schedule(targets: Iterable[Number], known: Container[Symbol], late: bool) ->
             positions differ more in how their numbers come about than in what becomes of them; on the way back the
             other way round.
     """
-    wanted = {t: None for t in targets if type(t) is Symbol and t not in known and t.op not in GIVEN}
-    order = unknown(list(wanted), known)
+    wanted = [x for x in targets if type(x) is Symbol]
+    order = [x for x in ordered(wanted, known) if x.op not in GIVEN]
+    new = set(order)
     uses: dict[Symbol, int] = defaultdict(int)
     totals = []
     for symbol in reversed(order):
         if symbol.op == "total" and symbol not in uses:
             totals.append(symbol)
-            continue
-        for x in symbol.args:
-            if type(x) is Symbol:
-                uses[x] += 1
-    asked = set(totals)
+        else:
+            for x in symbol.args:
+                if x in new:
+                    uses[x] += 1
     absorbed = taken_in(order, uses, {*wanted, *(total.args[0] for total in totals)})
-    items = [
-        Item(symbol, terms(symbol, absorbed) if symbol.op in FOLDS else [symbol.args])
-        for symbol in order
-        if symbol not in absorbed and symbol not in asked
-    ]
-    depth = depths(items, late)
-    levels: dict[int, list[Item]] = defaultdict(list)
+    taken = absorbed.union(totals)
+    items = [(x, terms(x, absorbed) if x.op in FOLDS else [x.args]) for x in order if x not in taken]
+    depth = depths(items, new, late)
+    levels: dict[int, list[tuple[Symbol, Terms]]] = defaultdict(list)
     for item in items:
-        levels[depth[item.symbol]].append(item)
-    return Schedule([levels[d] for d in sorted(levels)], set(order) - uses.keys(), totals[::-1])
+        levels[depth[item[0]]].append(item)
+    return Schedule([levels[d] for d in sorted(levels)], new - uses.keys(), totals[::-1])
 
 
-def taken_in(order: Iterable[Symbol], uses: Mapping[Symbol, int], wanted: Container[Symbol]) -> set[Symbol]:
+def taken_in(order: Iterable[Symbol], uses: Mapping[Any, int], wanted: Container[Symbol]) -> set[Symbol]:
     """What sums and maxima take in: what nothing else needs. A maximum takes in its first argument only: so it stays a
     chain, in which ties share as they do in the function."""
-    found = set()
-    for symbol in order:
-        if symbol.op in FOLDS:
-            for x in symbol.args if symbol.op == "+" else symbol.args[:1]:
-                if type(x) is Symbol and uses[x] == 1 and x not in wanted and x.axis is symbol.axis:
-                    if x.op == symbol.op or (symbol.op == "+" and x.op == "*" and type(x.args[1]) is Symbol):
-                        found.add(x)
-    return found
-
-
-def unknown(wanted: Sequence[Symbol], known: Container[Symbol]) -> list[Symbol]:
-    """All Symbols yet to be computed, arguments first, in the order in which they were written down."""
-    order: list[Symbol] = []
-    seen: set[Symbol] = set()
-    stack: list[Symbol | None] = [*reversed(wanted)]
-    while stack:
-        top = stack.pop()
-        if top is None:
-            order.append(stack.pop())  # type: ignore[arg-type]
-        elif top not in seen and top not in known:
-            seen.add(top)
-            stack.append(top)
-            stack.append(None)
-            for x in reversed(top.args):
-                if type(x) is Symbol and x not in seen and x.op not in GIVEN:
-                    stack.append(x)
-    return order
+    return {
+        x
+        for symbol in order
+        if symbol.op in FOLDS
+        for x in (symbol.args if symbol.op == "+" else symbol.args[:1])
+        if uses.get(x) == 1 and x not in wanted and x.axis is symbol.axis
+        if x.op == symbol.op or (symbol.op == "+" and x.op == "*" and type(x.args[1]) is Symbol)
+    }
 
 
 def terms(symbol: Symbol, absorbed: Container[Symbol]) -> Terms:
@@ -124,19 +89,15 @@ def terms(symbol: Symbol, absorbed: Container[Symbol]) -> Terms:
     return found
 
 
-def depths(items: Sequence[Item], late: bool) -> dict[Symbol, int]:
-    """The level of each item."""
+def depths(items: Sequence[tuple[Symbol, Terms]], new: Container[Any], late: bool) -> dict[Symbol, int]:
+    """The level of each item; that of samples which need nothing is the first."""
     depth: dict[Symbol, int] = defaultdict(int)
-    new = {item.symbol for item in items}
-    for symbol, terms in reversed(items) if late else items:
-        args = [x for term in terms for x in term if type(x) is Symbol and x in new]
+    needs = [(symbol, [x for term in terms for x in term if x in new]) for symbol, terms in items]
+    for symbol, args in reversed(needs) if late else needs:
         if late:
             for x in args:
                 depth[x] = min(depth[x], depth[symbol] - 1)
         else:
             depth[symbol] = 1 + max([depth[x] for x in args], default=0)
-    first = min(depth.values(), default=0)
-    for symbol, terms in items:
-        if symbol.op in ENTER and not any(x in new for x in terms[0]):
-            depth[symbol] = first - 1
-    return depth
+    first = min(depth.values(), default=0) - 1
+    return depth | {symbol: first for symbol, args in needs if symbol.op in ENTER and not args}

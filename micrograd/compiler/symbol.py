@@ -7,7 +7,7 @@ computation, a graph of Symbols. What needs no number to come is worked out on t
 import gc
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -19,6 +19,7 @@ PACKAGE = pathlib.Path(__file__).parents[1]
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
 NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
 COMMUTATIVE = ("+", "*")
+GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
 
 
@@ -194,3 +195,21 @@ class Symbol:
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
     __format__ = looked_at("a format")
+
+
+def ordered(roots: Iterable[Any], known: Container[Symbol] = ()) -> list[Symbol]:
+    """All Symbols that some are made of, arguments first; but not those that are known, and what is behind them."""
+    order: list[Symbol] = []
+    seen: set[Symbol] = set()
+    stack: list[Any] = [x for x in roots if type(x) is Symbol][::-1]
+    while stack:
+        x = stack.pop()
+        if x is None:
+            order.append(stack.pop())
+        elif x not in seen and x not in known:
+            seen.add(x)
+            stack += (x, None)
+            for arg in reversed(x.args):
+                if type(arg) is Symbol and arg not in seen:
+                    stack.append(arg)
+    return order

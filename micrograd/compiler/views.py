@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .function import Tensor, View
+from .function import Part, Tensor
 
 
 class Box(NamedTuple):
@@ -27,20 +27,20 @@ class Box(NamedTuple):
     dims: list[int]
 
 
-def boxed(x: View) -> Box | None:
-    """The box that a view is; None if it is none: it goes backwards, or in uneven steps."""
-    dims = sorted((d for d in range(len(x.shape)) if x.strides[d] and x.shape[d] > 1), key=lambda d: -x.strides[d])
-    steps, counts = [x.strides[d] for d in dims], [x.shape[d] for d in dims]
-    if any(step < 0 for step in steps) or any(a % b for a, b in pairwise(steps)):
+def boxed(x: Part) -> Box | None:
+    """The box that a part of a tensor is; None if it is none: it goes backwards, or in uneven steps."""
+    strides, size = x.strides or (), x.tensor.size
+    dims = sorted((d for d, step in enumerate(strides) if step), key=lambda d: -strides[d])
+    steps, counts = [strides[d] for d in dims], [x.shape[d] for d in dims]
+    if x.strides is None or any(step < 0 for step in steps) or any(a % b for a, b in pairwise(steps)):
         return None
     if not dims:
-        index = np.unravel_index(x.offset, x.tensor.shape) if x.tensor.shape else ()
-        return Box(0, x.tensor.size, x.tensor.shape, [int(i) for i in index], [])
-    length = counts[0] * steps[0]
-    for start, length in ((0, x.tensor.size), (max(min(x.offset, x.tensor.size - length), 0), length)):
-        if length % steps[0] or start + length > x.tensor.size:
+        return Box(0, size, x.tensor.shape, [int(i) for i in np.unravel_index(x.offset, x.tensor.shape or (1,))], [])
+    least = counts[0] * steps[0]
+    for start, length in (0, size), (min(x.offset, size - least), least):
+        if length % steps[0] or start < 0:
             continue
-        grid = [length // steps[0], *(a // b for a, b in zip(steps, [*steps[1:], 1]))]
+        grid = [length // steps[0], *(a // b for a, b in pairwise([*steps, 1]))]
         rest, cut = x.offset - start, []
         for step, n in zip(steps, counts):
             cut.append(slice(rest // step, rest // step + n))
@@ -52,40 +52,41 @@ def boxed(x: View) -> Box | None:
     return None
 
 
-def view_text(x: View, exact: bool, table: Mapping[str, str]) -> str:
+def view_text(x: Part, exact: bool, table: Mapping[str, str]) -> str:
     """A view in Python; "" where it is no box.
 
     Args:
         exact: in its full shape, with no dimension left to broadcasting.
         table: how the backend writes "turn" and "spread".
     """
-    box = boxed(x)
+    box, axis, out, shape = boxed(x), x.axis is not None, x.tensor.name, x.tensor.shape
     if box is None:
         return ""
-    axis, dims = x.tensor.axis is not None, sorted(box.dims)
-    count, shape = box.stop - box.start, x.tensor.shape
-    out = x.tensor.name
-    if count != x.tensor.size:
-        out, shape = flat(x.tensor) + slices([slice(box.start, box.stop)], x.tensor), (count,)
+    if box.stop - box.start != x.tensor.size:
+        out, shape = flat(x.tensor) + slices([slice(box.start, box.stop)], axis), (box.stop - box.start,)
     if box.grid != shape:
         out += f".reshape({', '.join(['-1'] * axis + [str(n) for n in box.grid])})"
-    out += slices(box.cut, x.tensor)
+    out += slices(box.cut if x.tensor.shape else [], axis)
+    dims = sorted(box.dims)
     turn = [box.dims.index(d) for d in dims]
-    if len(turn) == 2 and turn == [1, 0] and not axis:
+    if turn == [1, 0] and not axis:
         out += ".T"
     elif turn != sorted(turn):
         out = table["turn"].format(out, ", ".join(map(str, [0] * axis + [d + axis for d in turn])))
-    # Dimensions of length one, where the view has such between its others, or must have its full shape.
+    # New dimensions of length one, where the view has such between its others, or must have its full shape.
     first = 0 if exact or axis else min(dims, default=len(x.shape))
     marks = [":" if d in dims else "None" for d in range(first, len(x.shape))]
-    if "None" in marks and (dims or axis):
+    if "None" in marks:
         out = f"{out}[{', '.join([':'] * axis + marks)}]"
-    if exact and (
-        any(x.shape[d] > 1 for d in range(len(x.shape)) if d not in dims) or not (dims or axis or not x.shape)
-    ):
-        count_text = [f"{x.tensor.name}.shape[0]"] * axis
-        out = table["spread"].format(out, f"({', '.join([*count_text, *map(str, x.shape)])},)")
+    if exact and any(n > 1 and d not in dims for d, n in enumerate(x.shape)):
+        count = [count_of(x.tensor.name)] * axis
+        out = table["spread"].format(out, f"({', '.join([*count, *map(str, x.shape)])},)")
     return out
+
+
+def count_of(name: str) -> str:
+    """How many samples there are, given the name of a tensor on the axis."""
+    return f"{name}.shape[0]"
 
 
 def flat(tensor: Tensor) -> str:
@@ -95,9 +96,9 @@ def flat(tensor: Tensor) -> str:
     return f"{tensor.name}.reshape({f'-1, {tensor.size}' if tensor.axis else -1})"
 
 
-def slices(place: Sequence[int | slice], tensor: Tensor) -> str:
+def slices(place: Sequence[int | slice], axis: bool) -> str:
     """An index of whole numbers and slices in brackets; nothing where it takes all."""
     parts = [str(s) if isinstance(s, int) else f"{s.start or ''}:{'' if s.stop is None else s.stop}" for s in place]
     while parts and parts[-1] == ":":
         parts.pop()
-    return f"[{', '.join([':'] * (tensor.axis is not None) + parts)}]" if parts else ""
+    return f"[{', '.join([':'] * axis + parts)}]" if parts else ""
