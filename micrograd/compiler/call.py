@@ -81,11 +81,14 @@ class Call:
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
         self.outermost = not any(v._prev for v in self.leaves if isinstance(v, Value))
         computed = {id(x): i for i, x in enumerate(self.written.computed)}  # which `written` keeps
-        self.results = [self.result(x, computed.get(id(x)), argument.get(x)) for x in self.written.results.items]
+        places = [(x, computed.get(id(x)), argument.get(x)) for x in self.written.results.items]
+        self.results = [
+            (place, seed(place), type(x) is Value and not vars(x) and place is not None, self.maker(x, place, i))
+            for x, place, i in places
+        ]
 
-    def result(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
-        """How something that the function returned comes about: of the numbers that were computed, the Values among the
-        arguments, and the node that is the parent of all results.
+    def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
+        """Makes one result of the numbers that were computed, and the Values among the arguments.
 
         Args:
             x: what it was in the trace.
@@ -93,21 +96,12 @@ class Call:
             argument: which of the Values among the arguments it is.
         """
         if argument is not None:
-            return lambda numbers, values, parents: values[argument]
+            return lambda numbers, values: values[argument]
         if not isinstance(x, Value):
-            return lambda numbers, values, parents: x if place is None else numbers[place]
-        if place is None:  # from outside, or made of known numbers
-            return lambda numbers, values, parents: x if x in self.written.leaves else twin(x, x.data)
-        backward = seed(place)
-        if type(x) is Value and not vars(x):
-            return lambda numbers, values, parents: Value(numbers[place], parents, "", backward)
-
-        def special(numbers: Sequence[float], values: Sequence[Value], parents: tuple[Value, ...]) -> Value:
-            out = twin(x, numbers[place])
-            out._prev, out._op, out._grad_fn = parents, "", backward
-            return out
-
-        return special
+            return lambda numbers, values: x if place is None else numbers[place]
+        if place is None and x in self.written.leaves:  # from outside
+            return lambda numbers, values: x
+        return lambda numbers, values: twin(x, x.data if place is None else numbers[place])
 
     def __call__(self, given: Signature) -> Any:
         """Run the program."""
@@ -134,7 +128,15 @@ class Call:
 
         bundle = Leaves(leaves) if self.outermost and not any(v._prev for v in values) else None
         parents = (Value(None, tuple(leaves) if bundle is None else (bundle,), self.name, backward, label="results"),)
-        return self.written.results.assemble([result(numbers, values, parents) for result in self.results])
+        items = []
+        for place, send, plain, make in self.results:
+            if plain:  # the usual case
+                items.append(Value(numbers[place], parents, "", send))
+                continue
+            items.append(out := make(numbers, values))
+            if place is not None and isinstance(out, Value):
+                out._prev, out._op, out._grad_fn = parents, "", send
+        return self.written.results.assemble(items)
 
 
 class Leaves(Value):

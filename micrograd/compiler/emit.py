@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .function import Const, Function, Operand, Part, Step, sources
+from .function import Const, Function, Operand, Step, sources
 from .places import Names
 from .views import count_of, flat, view_text
 
@@ -86,12 +86,8 @@ class Text:
 
     def returned(self) -> str:
         """A list of floats, and the tensors that are kept."""
-        pieces = [
-            f"*{self.operand(x, exact=True)}.tolist()" if x.shape != (1,) else f"float({self.operand(single(x))})"
-            for x in self.function.outputs
-        ]
-        results = pieces[0][1:] if [piece[0] for piece in pieces] == ["*"] else f"[{', '.join(pieces)}]"
-        return f"return {results}, ({''.join(f'{tensor.name}, ' for tensor in self.function.kept)})"
+        kept = "".join(f"{tensor.name}, " for tensor in self.function.kept)
+        return f"return {self.operand(self.function.result, exact=True)}.tolist(), ({kept})"
 
     def formula(self, step: Step) -> str:
         operands = [self.operand(x, exact=not step.elementwise) for x in step.operands]
@@ -153,11 +149,6 @@ def is_product(left: str, right: str, out: str) -> bool:
     if (stacked and columns == "k") or (stacked and left != rows and rows == "k"):
         return False
     return out.startswith("n") == (stacked or left != rows)
-
-
-def single(x: Operand) -> Operand:
-    """One number in a row, as a number."""
-    return Part(x.tensor, x.index[0]) if isinstance(x, Part) else Const(float(x.value[0]))
 
 
 def digits(constants: Iterable[tuple[str, Any]], prefix: str) -> list[str]:

@@ -107,14 +107,14 @@ class Function:
     """A list of steps.
 
     Attributes:
-        outputs: what it returns, as one row of numbers; of tensors on an axis, as a row for each sample.
+        result: what it returns, a row of numbers; of a tensor on an axis, a row for each sample.
         kept: tensors that it returns besides, for the way back.
     """
 
     name: str
     inputs: tuple[Tensor, ...]
     steps: tuple[Step, ...]
-    outputs: tuple[Operand, ...]
+    result: Operand
     kept: tuple[Tensor, ...] = ()
 
     @property
@@ -130,10 +130,10 @@ def sources(operands: Iterable[Operand]) -> list[str]:
 
 def pruned(function: Function) -> Function:
     """The same without the steps that nothing depends on."""
-    needed = {*sources(function.outputs), *(tensor.name for tensor in function.kept)}
+    needed = {*sources([function.result]), *(tensor.name for tensor in function.kept)}
     steps = []
     for step in reversed(function.steps):
         if step.out.name in needed:
             steps.append(step)
             needed.update(sources(step.operands))
-    return Function(function.name, function.inputs, tuple(steps[::-1]), function.outputs, function.kept)
+    return Function(function.name, function.inputs, tuple(steps[::-1]), function.result, function.kept)

@@ -142,12 +142,12 @@ class Places:
     def function(self, name: str, inputs: Sequence[Tensor], results: Iterable[Symbol | float], keep: bool) -> Function:
         """What was laid out, as a function that returns `results`; and all that it has computed, if it is to `keep`."""
         codes = self.codes(results)
-        pieces = [self.operand(codes[slice(*run)], exact=True) for run in runs(np.maximum(codes // POSITIONS, -1))]
+        result = self.operand(codes, exact=True) if codes.size else Const(codes)
+        kept = tuple(step.out for step in self.steps.values()) if keep else ()
         steps: list[Step] = []
         for step in reversed(self.steps.values()):  # what only puts numbers in place is there for what follows
             steps.append(step if step.line or not steps else replace(step, line=steps[-1].line))
-        kept = tuple(step.out for step in self.steps.values()) if keep else ()
-        return Function(name, tuple(inputs), tuple(steps[::-1]), tuple(pieces), kept)
+        return Function(name, tuple(inputs), tuple(steps[::-1]), result, kept)
 
 
 def runs(keys: Any) -> list[tuple[int, int]]:

@@ -69,6 +69,8 @@ def unflatten(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) -> 
         return rest[1]
     if kind == "numbers":
         return array_of(rest[0], list(itertools.islice(numbers, math.prod(rest[0]))))
+    if kind == "list" and rest[1] == (VALUE,) * len(rest[1]):  # the usual case, faster
+        return tuple_of(rest[0], list(itertools.islice(values, len(rest[1]))))
     children = [unflatten(child, numbers, values) for child in rest[-1]]
     if kind == "dict":
         return dict(zip(rest[0], children))
@@ -120,7 +122,7 @@ class Results:
 
     def assemble(self, items: list[Any]) -> Any:
         """Something of the same structure, of other items."""
-        return unflatten(self.structure, iter(items[self.count :]), iter([items[i] for i in self.index]))
+        return unflatten(self.structure, iter(items[self.count :]), map(items.__getitem__, self.index))
 
 
 def listed(numbers: list[Any]) -> list[Any]:

@@ -35,7 +35,7 @@ class TorchText(Text):
 
     def __init__(self, function: Function):
         used = [x for step in function.steps if step.op != "detach" for x in step.operands]
-        self.differentiated = sources([*used, *function.outputs])
+        self.differentiated = sources([*used, function.result])
         super().__init__(function)
 
     @property
@@ -51,11 +51,12 @@ class TorchText(Text):
         return super().formula(step)
 
     def returned(self) -> str:
-        """One row of numbers, or one for each sample."""
-        batched = [count_of(tensor.name) for tensor in self.function.inputs if tensor.axis]
-        texts = [(self.operand(x, exact=True), x) for x in self.function.outputs]
-        pieces = [self.spread(text, batched[0], x.shape) if batched and not x.axis else text for text, x in texts]
-        return f"return torch.cat([{', '.join(pieces)}], -1)" if pieces else "return leaves[:0]"
+        """A row of numbers, or one for each sample."""
+        result, batched = self.function.result, [tensor.name for tensor in self.function.inputs if tensor.axis]
+        text = self.operand(result, exact=True)
+        return (
+            f"return {self.spread(text, count_of(batched[0]), result.shape) if batched and not result.axis else text}"
+        )
 
 
 def load(source: str) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ def verify(function: Function) -> None:
             define(step.out, known)
         except (AssertionError, ValueError) as error:
             raise AssertionError(f"{function.name}, {step.out.name} = {step.op}: {error}") from None
-    verify_operands(function.outputs, known)
+    verify_operands((function.result,), known)
     assert all(known.get(tensor.name) == tensor for tensor in function.kept), f"{function.name} keeps what is not there"
 
 
