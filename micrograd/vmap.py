@@ -5,8 +5,15 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-# While a thread compiles a function, `mapped` is what takes the place of the loop over the samples.
-compiling = threading.local()
+
+class Compiling(threading.local):
+    """While a thread traces a function: `mapped` takes the place of the loop over the samples, but inside of one."""
+
+    tracing = False
+    mapped: Callable[..., list[Any]] | None = None
+
+
+compiling = Compiling()
 
 
 def vmap(function: Callable[..., Any]) -> Callable[..., list[Any]]:
@@ -37,5 +44,5 @@ def vmap(function: Callable[..., Any]) -> Callable[..., list[Any]]:
 
 
 def run(function: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
-    mapped = getattr(compiling, "mapped", None)
+    mapped = compiling.mapped
     return mapped(function, samples) if mapped and samples else [function(*sample) for sample in samples]

@@ -2,7 +2,7 @@
 
 import dis
 import functools
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -34,13 +34,6 @@ def within_reach(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
                 seen.add(x)
                 queue.append(x)
             yield name, x
-
-
-def identity(function: Callable[..., Any]) -> Hashable:
-    """What two functions have in common that compute the same: code, and surroundings."""
-    wrapped = getattr(function, "__wrapped__", None)
-    own = getattr(function, "__code__", None), tuple(map(id, surroundings(function).values()))
-    return (*own, identity(wrapped)) if wrapped else own
 
 
 @functools.cache

@@ -180,23 +180,15 @@ def detached(x: Any) -> Any:
     return x.detach() if type(x) is Symbol else float(x)
 
 
-def tracing() -> bool:
-    """Whether this thread traces a function."""
-    return hasattr(compiling, "mapped")
-
-
 @contextmanager
 def during(mapped: Callable[..., Any] | None) -> Iterator[None]:
-    """Let `mapped` take the place of vmap's loop; None for the loop, as inside a batch."""
-    outer = vars(compiling).get("mapped", compiling)
-    compiling.mapped = mapped
+    """While a function is traced: let `mapped` take the place of vmap's loop; None for the loop, as inside a batch."""
+    before = compiling.tracing, compiling.mapped
+    compiling.tracing, compiling.mapped = True, mapped
     try:
         yield
     finally:
-        if outer is compiling:
-            del compiling.mapped
-        else:
-            compiling.mapped = outer
+        compiling.tracing, compiling.mapped = before
 
 
 # ---- the way back ----

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..vmap import compiling
 from .around import name_of, surroundings
 from .call import Call, Signature
 from .program import Program
 from .structure import take_apart
-from .batch import tracing
 
 
 class Compiled:
@@ -33,7 +33,7 @@ class Compiled:
         self.calls: OrderedDict[Hashable, Call] = OrderedDict()
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if tracing():  # what is called now becomes part of the trace
+        if compiling.tracing:  # what is called now becomes part of the trace
             return self.function(*args, **kwargs)
         given = self.take_apart(args, kwargs)
         return self.call_for(given)(given)
