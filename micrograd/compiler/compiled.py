@@ -44,7 +44,7 @@ class Compiled:
     def __reduce__(self) -> Any:
         """What has a name in a module is known by that, as functions are; another copy finds its programs anew."""
         try:
-            named = attrgetter(self.__qualname__)(sys.modules[self.__module__])
+            named = attrgetter(self.__qualname__)(sys.modules[self.__module__])  # type: ignore[attr-defined]
         except (AttributeError, KeyError):
             named = None
         return self.__qualname__ if named is self else (Compiled, (self.function, self.static, self.maxsize))

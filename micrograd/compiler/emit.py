@@ -1,5 +1,7 @@
 """A Function as text: NumPy that runs, and the same for the eye. Another backend is another table."""
 
+import contextlib
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -40,13 +42,7 @@ NUMPY = {
     "spread": "np.broadcast_to({}, {})",
     "pack": "np.concatenate(({}), {})",
 }  # fmt: skip
-# Contractions that are a matrix product if one turns something; n is the axis of a batch.
-TURNED = {
-    "ik,nk->ni": "{1} @ {0}.T",
-    "k,nk->n": "{1} @ {0}",
-    "ni,nj->ij": "{0}.T @ {1}",
-    "ni,nj->ji": "{1}.T @ {0}",
-}
+PRODUCTS = "{0} @ {1}", "{1} @ {0}", "{1} @ {0}.T", "{0}.T @ {1}", "{1}.T @ {0}"
 RESERVED = ("np", "torch", "functools", "float", "inf", "nan", "__debug__")  # names that mean something in the text
 
 
@@ -114,7 +110,7 @@ class Text:
         if len(operands) == 1:
             (dim,) = (d for d, letter in enumerate(terms) if letter not in out)
             return self.table["sum"].format(operands[0], dim)
-        if template := TURNED.get(spec) or ("{} @ {}" if is_product(*terms.split(","), out) else None):
+        if template := matrix_product(spec):
             return template.format(*operands)
         einsum = self.table["einsum" if "n" in out or "n" not in terms else "einsum over samples"]
         return einsum.format(spec, ", ".join(operands))
@@ -140,15 +136,18 @@ class Listing(Text):
     }
 
 
-def is_product(left: str, right: str, out: str) -> bool:
-    """Whether a contraction is what `@` does: also of stacks of matrices, of which n is one, but not of vectors."""
-    rows, columns = left.removeprefix("n"), right.removeprefix("n")
-    if rows not in ("k", "ik", "mik") or columns not in ("k", "kj", "mkj") or ("m" in rows) != ("m" in columns):
-        return False
-    stacked = right != columns
-    if (stacked and columns == "k") or (stacked and left != rows and rows == "k"):
-        return False
-    return out.startswith("n") == (stacked or left != rows)
+@functools.cache
+def matrix_product(spec: str) -> str | None:
+    """A contraction of two as a matrix product, if it is one: the first of PRODUCTS that makes the same."""
+    rng, terms = np.random.default_rng(0), spec.split("->")[0].split(",")
+    sizes = {letter: i + 2 for i, letter in enumerate(dict.fromkeys("".join(terms)))}
+    x, y = (rng.random([sizes[letter] for letter in term]) for term in terms)
+    for template in PRODUCTS:
+        with contextlib.suppress(ValueError):
+            made, wanted = eval(template.format("x", "y")), np.einsum(spec, x, y)
+            if made.shape == wanted.shape and np.allclose(made, wanted):
+                return template
+    return None
 
 
 def digits(constants: Iterable[tuple[str, Any]], prefix: str) -> list[str]:

@@ -81,7 +81,7 @@ class Exported(torch.nn.Module):
             v.data = x
 
     def forward(self, *args: Any) -> Any:
-        tensors, traces = self._tensors(), [*self._traces]
+        tensors, traces = self._tensors(), list[Any](self._traces)
         like = tensors[0] if tensors else torch.empty(0, dtype=torch.float64)
         xs = [torch.as_tensor(x).to(dtype=like.dtype, device=like.device) for x in args]
         if len(xs) != len(traces[0].shapes):
@@ -90,9 +90,9 @@ class Exported(torch.nn.Module):
         if traced is None and self._origin is None:
             shapes = " or ".join(str(trace.shapes) for trace in traces)
             raise ValueError(f"what was saved takes tensors of shapes {shapes}, got {[tuple(x.shape) for x in xs]}")
-        if traced is None and self._origin:
-            given = self._origin.like(xs)
-            traced = self._trace(self._origin.compiled.call_for(given), given)
+        if traced is None:
+            given = self._origin.like(xs)  # type: ignore[union-attr]
+            traced = self._trace(self._origin.compiled.call_for(given), given)  # type: ignore[union-attr]
         return traced(torch.cat([x.reshape(-1) for x in (*tensors, like.new_empty(0))]), xs)
 
     def _trace(self, call: Call, given: Signature) -> "Traced":
@@ -112,9 +112,8 @@ class Exported(torch.nn.Module):
     @property
     def source(self) -> str:
         """The torch code that runs, for each of the shapes that were traced; constants are arguments, told above it."""
-        return "\n\n\n".join(
-            ["import functools\nfrom math import inf, nan\n\nimport torch", *(x.text for x in self._traces)]
-        )
+        head = "import functools\nfrom math import inf, nan\n\nimport torch"
+        return "\n\n\n".join([head, *(traced.text for traced in list[Any](self._traces))])
 
 
 class Parameters(torch.nn.Module):

@@ -83,8 +83,8 @@ class Step:
     """One tensor operation.
 
     Attributes:
-        op: an operation of `symbol.py`, elementwise; "contract", a sum of products as `spec` has it, in einsum's words, where
-            n is the axis; "max" and "min" over the last dimension; "pack", operands one behind the other along
+        op: an operation of `symbol.py`, elementwise; "contract", a sum of products as `spec` has it, in einsum's words,
+            where n is the axis; "max" and "min" over the last dimension; "pack", operands one behind the other along
             dimension `dim`; "stack", an operand whose first dimension becomes the axis.
         line: where in somebody's code most of it came from.
     """

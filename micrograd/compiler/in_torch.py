@@ -86,13 +86,15 @@ class Traced(torch.nn.Module):
 
     def __init__(self, call: Call, structures: Sequence[Any], order: Sequence[Any]):
         super().__init__()
-        self.name, self.shapes = call.name, [tensor_shape(structure) for structure in structures]
+        self.name, self.shapes = call.name, list[Any](map(tensor_shape, structures))
         self.kinds = [kinds[0] if (kinds := sorted(kinds_in(structure))) else "" for structure in structures]
         if None in self.shapes or any(len(kinds_in(structure)) > 1 for structure in structures):
             raise TypeError("to_torch takes arguments that become tensors: rectangular lists of numbers, or of Values")
         names, written, batch = Names(RESERVED), call.written, call.written.batch
         places = Places(names, list(written.leaves.values()))
-        self.rows = batch is not None and are_rows(call, self.shapes, self.kinds, batch)
+        self.rows = batch is not None and are_rows(
+            call, [s for s, kind in zip(self.shapes, self.kinds) if kind == "number"], batch
+        )
         returned = batch.returned if batch and self.rows else written.results
         given = iter(batch.given if batch else ())
         for name, symbols in call.inputs:
@@ -104,7 +106,7 @@ class Traced(torch.nn.Module):
         inputs = [*places.tensors]
         places.codes(written.leaves[v] for v in call.program.leaves)  # in the order that was found to be good
         targets = [written.leaves[x] if x in written.leaves else number_of(x) for x in returned.items]
-        text = TorchText(lower("forward", inputs, targets, places, late=True, keep=False))
+        text = TorchText(lower("forward", inputs, targets, places, late=True))
         notes = "\n".join(digits(text.constants.items(), "")).splitlines()
         self.text, self.code = "".join(f"# {line}\n" for line in notes) + text.source + "\n", text.source
         self.constants, self.layout = list(text.constants), returned.assemble(list(range(len(targets))))
@@ -136,20 +138,14 @@ class Traced(torch.nn.Module):
         return pick(self.layout, self.run(leaves, *inputs, *(self.get_buffer(f"_{name}") for name in self.constants)))
 
 
-def are_rows(call: Call, shapes: Sequence[Any], kinds: Sequence[str], batch: Batch) -> bool:
+def are_rows(call: Call, shapes: Sequence[Any], batch: Batch) -> bool:
     """Whether the samples of a batch are the rows of all inputs, and nothing else of these is used."""
     n = batch.axis.length
     rows = [symbols[k :: len(symbols) // n] for _, symbols in call.inputs for k in range(len(symbols) // n)]
     given, used = [getattr(x, "args", ()) for x in batch.given], ordered(map(number_of, batch.items), set(batch.given))
-    alike = len(rows) == len(given) and all(
-        x is y for row, xs in zip(rows, given) for x, y in itertools.zip_longest(row, xs)
-    )
-    return (
-        alike
-        and not batch.columns
-        and all(x.op != "input" for x in used)
-        and all(shape[:1] == (n,) for shape, kind in zip(shapes, kinds) if kind == "number")
-    )
+    pairs = [pair for row, column in zip(rows, given) for pair in itertools.zip_longest(row, column)]
+    alike = len(rows) == len(given) and all(x is y for x, y in pairs) and not batch.columns
+    return alike and all(x.op != "input" for x in used) and all(shape[:1] == (n,) for shape in shapes)
 
 
 def pick(layout: Any, out: Any) -> Any:
@@ -190,9 +186,10 @@ def kinds_in(structure: Any) -> set[str]:
 def as_example(x: torch.Tensor, example: Any) -> Any:
     """The numbers of a tensor in the way in which an example has them: an array, lists, Values; whole as those are."""
     if isinstance(example, np.ndarray):
-        first, dtype = (example.flat[0] if example.size else 0.0), object if example.dtype == object else None
-        first = first if dtype else first.item()
-        return np.array([as_example(item, first) for item in x.flatten()], dtype=dtype).reshape(tuple(x.shape))
+        dtype = object if example.dtype == object else None
+        first = example.reshape(-1)[:1] if dtype else example.reshape(-1)[:1].tolist()
+        items = [as_example(item, first[0] if len(first) else 0.0) for item in x.flatten()]
+        return np.array(items, dtype=dtype).reshape(tuple(x.shape))
     if isinstance(example, list | tuple):
         return tuple_of(type(example), [as_example(row, example[0] if example else 0.0) for row in x])
     number = x.item()

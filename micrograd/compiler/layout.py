@@ -37,17 +37,15 @@ def line_up(plan: Schedule, places: Places) -> None:
     """Give the leaves their order: that of the samples they are in, then that of the sums of products in which they
     meet other numbers."""
     first = [symbol for symbol, _ in plan.levels[0] if symbol.op in ENTER] if plan.levels else []
-    samples = [
-        row for axis in dict.fromkeys(x.axis for x in first) for row in zip(*(x.args for x in first if x.axis is axis))
-    ]
+    axes = dict.fromkeys(symbol.axis for symbol in first)
+    samples = [row for axis in axes for row in zip(*(symbol.args for symbol in first if symbol.axis is axis))]
     items = [terms for level in plan.levels for symbol, terms in level if symbol.op not in ENTER]
     leaves = set(places.unmet)
     mixed = [terms for terms in items if any(len(t) == 2 and (t[0] in leaves) != (t[1] in leaves) for t in terms)]
-    for terms in ([samples], *mixed, *items):
-        for term in terms:
-            for x in term:
-                if x in places.unmet:
-                    places.code(x)
+    every: list[Any] = [samples, *mixed, *items]
+    for x in (x for terms in every for term in terms for x in term):
+        if x in places.unmet:
+            places.code(x)
 
 
 def compute(level: Iterable[tuple[Symbol, Terms]], places: Places) -> list[Scalar]:
@@ -72,7 +70,7 @@ def compute(level: Iterable[tuple[Symbol, Terms]], places: Places) -> list[Scala
 
 
 def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[str, Any, Any]]:
-    """What there is to compute for an item: its kind, what it must have in common with others of a group, and itself."""
+    """What there is to compute for an item: its kind, what it has in common with others of a group, and itself."""
     op = symbol.op
     if op == "total":
         yield op, None, symbol

@@ -92,7 +92,7 @@ class Places:
             return self.place[x]
         if x.op == "pick":
             tensor, position = divmod(self.code(x.args[0]), POSITIONS)
-            return self.opened(tensor) + x.args[1] * self.tensors[tensor].size + position
+            return self.opened(tensor) + int(x.args[1]) * self.tensors[tensor].size + position
         if x not in self.unmet:
             raise TypeError(
                 "an operation added by hand looks on its way back at the data of a Value that it was not computed from"

@@ -16,7 +16,7 @@ from .layout import lay_out
 from .places import Names, Places
 from .schedule import schedule
 from .structure import number_of
-from .symbol import Line, Symbol, undisturbed
+from .symbol import Line, Symbol, ordered, undisturbed
 from .trace import Trace, derivative
 from .verify import verify
 
@@ -25,10 +25,16 @@ FEW = 8  # so many ways back are kept
 
 
 def lower(
-    name: str, inputs: Sequence[Tensor], targets: Sequence[Symbol | float], places: Places, late: bool, keep: bool
+    name: str,
+    inputs: Sequence[Tensor],
+    targets: Sequence[Symbol | float],
+    places: Places,
+    late: bool,
+    keep: bool = False,
+    order: Sequence[Symbol] = (),
 ) -> Function:
     """The passes from Symbols to a Function; the arguments are those of `schedule` and `Places.function`."""
-    plan = schedule(targets, places.place, late)
+    plan = schedule(targets, order or ordered(targets, places.place), late)
     lay_out(plan, places)
     function = places.function(name, inputs, targets, keep)
     verify(function)
@@ -71,7 +77,9 @@ class Program:
             self.places.add(Tensor(names.new(argument), (len(symbols),)), list(zip(symbols, itertools.count())))
         self.inputs = [*self.places.tensors]
         results = [number_of(x) for x in written.computed]
-        self.forward = Text(lower("forward", self.inputs, results, self.places, late=True, keep=True))
+        self.forward = Text(
+            lower("forward", self.inputs, results, self.places, late=True, keep=True, order=written.order)
+        )
         self.places.codes(leaf)
         self.leaves = [leaf[symbol] for symbol in self.places.leaves]
         self.run = self.forward.load()
@@ -116,7 +124,7 @@ class Program:
         inputs = [*self.inputs, *self.forward.function.kept, seeds]
         targets = [found[self.leaves[i]] for i in reached]
         name = f"backward_{n}" if (n := next(self.count)) else "backward"
-        text = Text(lower(name, inputs, targets, places, late=False, keep=False))
+        text = Text(lower(name, inputs, targets, places, late=False))
         if len(self.ways) > FEW:
             self.ways.popitem(last=False)
         self.ways[outputs, unit] = Way(reached, text, text.load())

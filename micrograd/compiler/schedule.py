@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from .symbol import ENTER, GIVEN, Symbol, ordered
+from .symbol import ENTER, GIVEN, Symbol
 
 FOLDS = {"+": "sum", "maximum": "max", "minimum": "min"}  # operations that take in others of their kind
 
@@ -30,17 +30,17 @@ class Schedule(NamedTuple):
     totals: list[Symbol]
 
 
-def schedule(targets: Iterable[Number], known: Container[Symbol], late: bool) -> Schedule:
-    """Put the computation of `targets` in order.
+def schedule(targets: Iterable[Number], order: Iterable[Symbol], late: bool) -> Schedule:
+    """Put the computation of `targets` in levels.
 
     Args:
-        known: what is there already.
+        order: all that is to be computed for them, arguments first.
         late: group operations by how far they are from the targets, not from what they start with. Samples or
             positions differ more in how their numbers come about than in what becomes of them; on the way back the
             other way round.
     """
     wanted = [x for x in targets if type(x) is Symbol]
-    order = [x for x in ordered(wanted, known) if x.op not in GIVEN]
+    order = [x for x in order if x.op not in GIVEN]
     new = set(order)
     uses: dict[Symbol, int] = defaultdict(int)
     totals = []
@@ -92,7 +92,7 @@ def terms(symbol: Symbol, absorbed: Container[Symbol]) -> Terms:
 def depths(items: Sequence[tuple[Symbol, Terms]], new: Container[Any], late: bool) -> dict[Symbol, int]:
     """The level of each item; that of samples which need nothing is the first."""
     depth: dict[Symbol, int] = defaultdict(int)
-    needs = [(symbol, [x for term in terms for x in term if x in new]) for symbol, terms in items]
+    needs: list[tuple[Symbol, list[Any]]] = [(s, [x for term in terms for x in term if x in new]) for s, terms in items]
     for symbol, args in reversed(needs) if late else needs:
         if late:
             for x in args:

@@ -137,7 +137,7 @@ def number_of(x: Any) -> Any:
 def twin(v: Value, data: Any) -> Value:
     """A leaf of the kind of `v`, with all that hangs on it, and another number."""
     copy = object.__new__(type(v))
-    for name in slots(type(v)):
+    for name in slots(type(v)):  # type: ignore[arg-type]
         if hasattr(v, name):
             setattr(copy, name, getattr(v, name))
     vars(copy).update(vars(v))

@@ -24,6 +24,7 @@ class Trace(NamedTuple):
         results: what it returned: Values and numbers made of Symbols, or Values from before the call.
         computed: those of its items that a program is to compute.
         nodes: how many operations there were, those of one sample of each batch.
+        order: the Symbols that these are made of, arguments first.
         batch: the call under vmap whose results it returned, if it did nothing else.
     """
 
@@ -31,6 +32,7 @@ class Trace(NamedTuple):
     results: Results
     computed: list[Any]
     nodes: int
+    order: list[Symbol]
     batch: Batch | None
 
 
@@ -101,11 +103,13 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     numbers = [number_of(x) for x in computed]
     if any(x.axis for x in numbers):
         raise TypeError(KEPT)
-    met = {*leaves, *(x for x in ordered(numbers) if x.op == "leaf")}
+    order = ordered(numbers)
+    met = {*leaves, *(x for x in order if x.op == "leaf")}
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     nodes = sum(type(v) is not Batch and type(v._prev[0]) is not Batch for v in made[:-1])
     batch = next((batch for batch in batches.made if batch.results is found), None)
-    return Trace(used, returned, computed, nodes + sum(len(batch.inner) for batch in batches.made), batch), strangers
+    nodes += sum(len(batch.inner) for batch in batches.made)
+    return Trace(used, returned, computed, nodes, order, batch), strangers
 
 
 def values_in(results: Results) -> list[Value]:

@@ -35,7 +35,8 @@ def verify_operands(operands: tuple[Operand, ...], known: dict[str, Tensor]) -> 
     for x in operands:
         if not isinstance(x, Const):
             there = known.get(x.tensor.name)
-            assert there and x.tensor in (there, there.opened), f"{x.tensor} is taken, there is {there}"
+            assert there is not None, f"{x.tensor} is not there yet"
+            assert x.tensor in (there, there.opened), f"{x.tensor} is taken, there is {there}"
             first, last = x.index.min(), x.index.max()
             assert 0 <= first <= last < x.tensor.size, f"positions {first} to {last} of {x.tensor}"
 
