@@ -260,11 +260,16 @@ FORMS: dict[str, Callable[[list[Any]], Any]] = {
 
 @dataclass(frozen=True)
 class Body:
-    """The lines of a function, and which of the results it returns: in the form of a structure, or one after the other
-    until no more are asked for."""
+    """The lines of a function, and what it returns.
+
+    Attributes:
+        whole: whether a sum of all lines comes first, so that none is dead code.
+        form: of what structure that is.
+    """
 
     lines: tuple[Any, ...]
     outputs: tuple[int, ...]
+    whole: bool
     form: str
 
     def run(self, frame: Frame) -> Any:
@@ -272,9 +277,11 @@ class Body:
         maps = sum(isinstance(line, Map) for line in self.lines)
         if maps > 1:
             frame.saw(f"{min(maps, 3)} vmaps in a row{frame.depth}")
+        known = len(frame.env)
         for line in self.lines:
             frame.env += line.run(frame)
-        return FORMS[self.form]([frame[i] for i in self.outputs])
+        total = [frame.world.rounded(0.25 * sum(frame.env[known:]))] if self.whole else []
+        return FORMS[self.form]([*total, *(frame[i] for i in self.outputs)])
 
 
 @dataclass(frozen=True)
@@ -615,7 +622,7 @@ sources = st.one_of(
 )
 
 
-def bodies(deeper: int, least: int, most: int) -> st.SearchStrategy[Body]:
+def bodies(deeper: int, least: int, most: int, whole: tuple[bool, ...] = (True, True, False)) -> Any:
     """Functions with some lines, and with functions in functions, `deeper` levels of them."""
     lines = [ops, ops, data, sums]
     if deeper:
@@ -630,7 +637,7 @@ def bodies(deeper: int, least: int, most: int) -> st.SearchStrategy[Body]:
             tuples(st.sampled_from([*USES]), 1, 2),
         )
         lines += [mapped] * 4 + [st.builds(Call, inside, indices(1, 3), st.integers(1, 3))]
-    return st.builds(Body, tuples(st.one_of(lines), least, most), indices(1, 4), forms)
+    return st.builds(Body, tuples(st.one_of(lines), least, most), indices(1, 4), st.sampled_from(whole), forms)
 
 
 items = st.sampled_from([Tree("number"), Tree("value"), Tree("value"), Tree("array")])
@@ -652,7 +659,7 @@ turns = st.builds(
 
 cases = st.builds(
     Case,
-    bodies(2, 3, 7),
+    bodies(2, 3, 7, whole=(True,)),
     trees(items | trees(items, 2), 3),
     tuples(st.sampled_from(["number", "number", "value"]), 1, 3),
     st.sampled_from([*BATCHES]),

@@ -1,6 +1,7 @@
 """Every Python block of the README runs, and prints what it says it prints."""
 
 import contextlib
+import doctest
 import io
 import json
 import os
@@ -29,6 +30,13 @@ def test_block(block, tmp_path, monkeypatch):
     assert out.getvalue().splitlines() == PRINTS.findall(block)
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert {f"/{path.name}" for path in tmp_path.iterdir()} <= {*ignored}  # it overwrites no file of the repository
+
+
+def test_the_page_of_the_compiler():
+    page = str(ROOT / "micrograd" / "compiler" / "README.md")
+    found = doctest.testfile(page, module_relative=False, encoding="utf-8")
+    assert found.attempted > 30
+    assert not found.failed
 
 
 def test_there_are_blocks():

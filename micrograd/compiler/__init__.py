@@ -1,4 +1,21 @@
-"""Run a function of scalars as a tensor program."""
+"""Run a function of scalars as a tensor program.
+
+A compiled function goes through these passes at its first call, and through the last one from then on. Each is a function
+that hands a value to the next; the tensor program in between is data (`function`), so that any pass can be looked at
+alone. README.md, beside this file, follows one neuron through all of them.
+
+    structure  take_apart  arguments                    -> numbers, Values, and their structure, which is a key
+    trace      trace       the function, run on Symbols -> a graph of Symbols; a call under vmap (`batch`) adds an axis
+    schedule   schedule    the graph                    -> levels of scalars that need none of each other
+    layout     lay_out     levels                       -> steps on tensors; `places` knows where each number lies,
+                                                           `contract` which sums of products are one matrix product
+    places     function    steps                        -> a Function
+    verify     verify      a Function                   -> nothing: names, ranges, axes and shapes are right
+    emit       Text        a Function                   -> NumPy code; `in_torch` prints the same in torch
+    call       Call        arguments                    -> Values, through the code
+
+The way back goes through the same passes when it is first asked for: `derivative` instead of `trace`.
+"""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -10,25 +27,29 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
 
     The first call traces the function, which runs it twice, and looks for the matrix products in its graph of scalars.
     Later calls run what was found. Sums are added up in another order than in the function, so that numbers may
-    differ in their last digits.
+    differ in their last digits. Under `vmap`, the first run calls the function of a sample for the first one only; the
+    results of the others are nan in it.
 
     Args:
         function: takes numbers, arrays of numbers, Values, and lists, tuples and dicts of them, and returns Values and
             numbers, likewise. All these may differ from call to call. It may use Values from outside, such as the
-            parameters of a model: their data is read at each call, and `backward()` reaches them. Other structures or
-            shapes, or another object under a global name the function uses, are traced anew, as are other strings,
-            bools, Nones and other objects among the arguments.
+            parameters of a model: their data is read at each call, and `backward()` reaches them. The `data` of a
+            Value is its number now; no gradient goes through it. Other structures or shapes, or another object under
+            a global name the function uses, are traced anew, as are other strings, bools, Nones and other objects
+            among the arguments.
         static: names of arguments whose numbers the program may depend on; they are traced anew for each value.
         maxsize: how many programs to keep; the oldest goes first.
 
     Returns:
-        The compiled function. Its `program` prints what was found and has the NumPy code as `source`;
-        `program_for(*args)` is the one for these arguments. Without `function`: a decorator.
+        The compiled function. Its `program` prints what was found, each line with the line of the function that it came
+        from, and has the NumPy code as `source`; `program_for(*args)` is the one for these arguments. Without
+        `function`: a decorator.
 
     Raises:
         TypeError: when traced, the function looks at a number (`if x > 0`, `float(x)`, `range(n)`), assigns to `data`
-            of a Value from outside, returns something else than Values and numbers, or has an operation added by hand
-            whose numbers are not made of its parents'. Nothing has changed then.
+            of a Value from outside, returns something else than Values and numbers, uses Values in Values, keeps what
+            it computes under vmap and uses it outside of it, or has an operation added by hand whose numbers are not
+            made of its parents'. Nothing has changed then.
         ImportError: NumPy is missing.
 
     Threads may share a compiled function. While one of them traces, others must not use the same Values.

@@ -154,7 +154,9 @@ def enter(op: str, column: Sequence[Any], axis: Axis) -> Any:
         x is first or (type(x) is type(first) is float and repr(x) == repr(first)) for x in column
     ):
         return first
-    return on(axis, Symbol(op, *column))
+    symbol = on(axis, Symbol(op, *column))
+    symbol.line = None
+    return symbol
 
 
 def pick(x: Any, i: int) -> Any:

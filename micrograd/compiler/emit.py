@@ -132,8 +132,13 @@ class Listing(Text):
     """A Function for the eye."""
 
     table: ClassVar[dict[str, str]] = {op: template.replace("np.", "") for op, template in NUMPY.items()} | {
-        "pack": "beside({})"
+        "pack": "beside({0})",
+        "spread": "{0}",
     }
+
+    def constant(self, value: Any) -> str:
+        alike = value.dtype == float and len({*value.flat}) == 1
+        return repr(float(value.flat[0])) if alike else super().constant(value)
 
 
 @functools.cache

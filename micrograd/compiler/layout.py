@@ -43,7 +43,7 @@ def line_up(plan: Schedule, places: Places) -> None:
     leaves = set(places.unmet)
     mixed = [terms for terms in items if any(len(t) == 2 and (t[0] in leaves) != (t[1] in leaves) for t in terms)]
     every: list[Any] = [samples, *mixed, *items]
-    for x in (x for terms in every for term in terms for x in term):
+    for x in (x for terms in every for term in sorted(terms, key=len) for x in term):  # b in b + w . x is the first
         if x in places.unmet:
             places.code(x)
 

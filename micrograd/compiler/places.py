@@ -145,8 +145,10 @@ class Places:
         result = self.operand(codes, exact=True) if codes.size else Const(codes)
         kept = tuple(step.out for step in self.steps.values()) if keep else ()
         steps: list[Step] = []
+        line = next((step.line for step in reversed(self.steps.values()) if step.line), None)
         for step in reversed(self.steps.values()):  # what only puts numbers in place is there for what follows
-            steps.append(step if step.line or not steps else replace(step, line=steps[-1].line))
+            line = step.line or line
+            steps.append(replace(step, line=line))
         return Function(name, tuple(inputs), tuple(steps[::-1]), result, kept)
 
 

@@ -141,7 +141,7 @@ class Symbol:
         args: what it is done to, Symbols and floats. Of "samples" and "stack", one for each sample; of "pick", the
             Symbol and which sample; of "total", the Symbol and which samples, None for all.
         axis: the batch that it belongs to.
-        line: the line of code that it came from.
+        line: the line of code that it came from; None for what leads to a batch.
     """
 
     __slots__ = ("args", "axis", "line", "op")
@@ -151,7 +151,7 @@ class Symbol:
     def __init__(self, op: str, *args: Any):
         self.op = op
         self.args = args
-        self.line = Symbol.at or calling_line()
+        self.line: Line | None = Symbol.at or calling_line()
         self.axis: Axis | None = None
         for x in args:
             if type(x) is Symbol and x.axis:
