@@ -8,7 +8,7 @@ import numpy as np
 from ..engine import NOTHING, Value
 from ..module import found
 from .around import within_reach
-from .batch import seed
+from .backward import seed
 from .program import Program
 from .structure import twin, unflatten
 from .symbol import Symbol, undisturbed

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ..engine import Value, graph
-from .batch import Batch, Batches, during, gradients, standing_in
+from .backward import gradients, standing_in
+from .batch import Batch, Batches, during
 from .structure import Results, number_of
 from .symbol import KEPT, NOWHERE, Symbol, ordered
 
