@@ -1,8 +1,8 @@
 """Run a function of scalars as a tensor program.
 
-A compiled function goes through these passes at its first call, and through the last one from then on. Each is a function
-that hands a value to the next; the tensor program in between is data (`function`), so that any pass can be looked at
-alone. README.md, beside this file, follows one neuron through all of them.
+A compiled function goes through these passes at its first call, and through the first and the last from then on. Each
+hands a value to the next; the tensor program in between is data (`function`), so that any pass can be looked at alone.
+README.md, beside this file, follows one neuron through all of them.
 
     structure  take_apart  arguments                    -> numbers, Values, and their structure, which is a key
     trace      trace       the function, run on Symbols -> a graph of Symbols; a call under vmap (`batch`) adds an axis

@@ -24,13 +24,14 @@ def parted(places: Places, terms: Terms) -> tuple[list[Pairs], list[int]]:
     products: dict[tuple[int, int], Pairs] = defaultdict(list)
     singles: dict[int, list[int]] = defaultdict(list)
     for term in terms:
-        codes = sorted(
-            map(places.code, term), key=lambda code: -(code // POSITIONS)
-        )  # the newer tensor is the left one
-        if len(codes) == 2:
-            products[codes[0] // POSITIONS, codes[1] // POSITIONS].append((codes[0], codes[1]))
-        else:
-            singles[codes[0] // POSITIONS].append(codes[0])
+        u = places.code(term[0])
+        if len(term) == 1:
+            singles[u // POSITIONS].append(u)
+            continue
+        v = places.code(term[1])
+        if u // POSITIONS < v // POSITIONS:  # the row of the newer tensor is the left one
+            u, v = v, u
+        products[u // POSITIONS, v // POSITIONS].append((u, v))
     one, addends = places.code(1.0), []
     for tensor, codes in singles.items():
         homes = [key for key in products if tensor in key]

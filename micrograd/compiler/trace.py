@@ -96,9 +96,8 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
             raise TypeError(ASSIGNED)
         leaves, made = graph(Value(0.0, values_in(returned)))
-        for v in made[:-1]:
-            made_of_symbols = any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev)
-            if made_of_symbols and type(v.data) is not Symbol and type(v) is not Batch:
+        for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:
+            if any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev):
                 strangers[v] = None
     computed = [x for x in returned.items if x not in stand_ins and type(number_of(x)) is Symbol]
     numbers = [number_of(x) for x in computed]
