@@ -8,7 +8,7 @@ function, written down. `derivative` then goes back through that graph: the grad
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..engine import Value, graph
+from ..engine import Constant, Value, graph
 from .backward import gradients, standing_in
 from .batch import Batch, Batches, during
 from .structure import Results, number_of
@@ -22,6 +22,7 @@ class Trace(NamedTuple):
 
     Attributes:
         leaves: the Values that were there before the call and that its results depend on, with their Symbols.
+        others: Values from before the call, on which no result depends.
         results: what it returned: Values and numbers made of Symbols, or Values from before the call.
         computed: those of its items that a program is to compute.
         nodes: how many operations there were, those of one sample of each batch.
@@ -30,6 +31,7 @@ class Trace(NamedTuple):
     """
 
     leaves: dict[Value, Symbol]
+    others: dict[Value, Symbol]
     results: Results
     computed: list[Any]
     nodes: int
@@ -106,10 +108,11 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     order = ordered(numbers)
     met = {*leaves, *(x for x in order if x.op == "leaf")}
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
+    others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}
     nodes = sum(type(v) is not Batch and type(v._prev[0]) is not Batch for v in made[:-1])
     batch = next((batch for batch in batches.made if batch.results is found), None)
     nodes += sum(len(batch.inner) for batch in batches.made)
-    return Trace(used, returned, computed, nodes, order, batch), strangers
+    return Trace(used, others, returned, computed, nodes, order, batch), strangers
 
 
 def values_in(results: Results) -> list[Value]:
@@ -118,5 +121,6 @@ def values_in(results: Results) -> list[Value]:
 
 def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> list[Any]:
     """The gradients of the leaves, None where none comes, for the seeds of some of what is computed."""
-    with standing_in(written.leaves, written.leaves.values()):
+    standing = written.leaves | written.others
+    with standing_in(standing, standing.values()):
         return gradients([written.computed[i] for i in outputs], seeds, list(written.leaves))
