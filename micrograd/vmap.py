@@ -46,3 +46,8 @@ def vmap(function: Callable[..., Any]) -> Callable[..., list[Any]]:
 def run(function: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
     mapped = compiling.mapped
     return mapped(function, samples) if mapped and samples else [function(*sample) for sample in samples]
+
+
+def is_vmap(function: Callable[..., Any]) -> bool:
+    """Whether `vmap` has made a function."""
+    return getattr(function, "__code__", None) is vmap(function).__code__

@@ -41,7 +41,7 @@ def export(compiled, *args, rel=1e-9):
     theirs.backward()
     tensors = [torch.zeros_like(p) if p.grad is None else p.grad for p in exported.parameters()]
     want = [theirs.item(), *(g for tensor in tensors for g in tensor.reshape(-1).tolist())]
-    agree([ours.data, *gradients(exported._values)], want, rel, 1e-12)
+    agree([ours.data, *gradients(exported._origin.values)], want, rel, 1e-12)
     return exported
 
 

@@ -29,10 +29,14 @@ def standing_in(values: Iterable[Value], numbers: Iterable[Any]) -> Iterator[Non
                 v.data, v.grad, v._prev, v._grad_fn = data, grad, parents, grad_fn
 
 
-def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[Value]) -> list[Any]:
-    """The gradient of every leaf, where d(root)/d(output) is the seed of each output; None where none comes.
+def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[Value]) -> tuple[list[Any], set[Value]]:
+    """The way back from a sum of outputs, each times its seed.
 
     It is `backward()`, but for what it knows of each Symbol: the line of code whose gradient it is part of.
+
+    Returns:
+        The gradient of every leaf, None where none comes; and the leaves that the outputs were made of, those that are
+        only in a condition among them.
     """
     root = Value(0.0)
     for output, seed in zip(outputs, seeds):
@@ -48,7 +52,12 @@ def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[V
                 node._grad_fn(node)
     finally:
         Symbol.at = None
-    return [None if leaf.grad is UNTOUCHED else leaf.grad for leaf in leaves]
+    met, stack = set[Value](), [root]
+    while stack:
+        if (v := stack.pop()) not in met:
+            met.add(v)
+            stack += getattr(v, "reached", None) or v._prev  # of a call under vmap, what was asked for
+    return [None if leaf.grad is UNTOUCHED else leaf.grad for leaf in leaves], met.intersection(leaves)
 
 
 class Cotangent:

@@ -5,7 +5,6 @@ gradients of what they share, cross the border between the two.
 """
 
 import itertools
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from ..engine import Value
 from ..vmap import compiling
 from .around import name_of
 from .backward import gradients, seed, standing_in
-from .structure import Results, listed, number_of, take_apart, twin, unflatten
+from .structure import Results, listed, number_of, result_like, take_apart, twin, unflatten
 from .symbol import ENTER, Axis, Symbol
 
 Samples: TypeAlias = Sequence[tuple[Any, ...]]
@@ -26,7 +25,7 @@ class Batches:
 
     Args:
         on_symbols: whether this is the run on Symbols, in which all samples become a Batch. In the plain run the first
-            sample shows which Values there are; the results of the others are not known, and nan.
+            sample shows which Values there are; the results of the others are not known, and Symbols.
 
     Attributes:
         seen: Values that the plain run has met.
@@ -52,8 +51,8 @@ class Batches:
             first = function(*samples[0])
         results = Results(name_of(function), first)
         self.seen += [v for v in itertools.chain(*values, results.items) if isinstance(v, Value)]
-        nans = [Value(math.nan) if isinstance(x, Value) else math.nan for x in results.items]
-        return [first, *(results.assemble([*nans]) for _ in samples[1:])]
+        unknown = [Value(Symbol("input")) if isinstance(x, Value) else Symbol("input") for x in results.items]
+        return [first, *(results.assemble([*unknown]) for _ in samples[1:])]
 
 
 class Batch(Value):
@@ -72,10 +71,12 @@ class Batch(Value):
         items: that taken apart.
         inner: the Values that were made for it.
         shared: Values around it that they were made of.
+        outside: what it returned and is no new Value for each sample.
+        reached: after the way back, the Values that what was asked for was made of.
         results: what the call returns: for each sample, Values and numbers.
     """
 
-    __slots__ = ("axis", "columns", "given", "inner", "items", "results", "returned", "shared")
+    __slots__ = ("axis", "columns", "given", "inner", "items", "outside", "reached", "results", "returned", "shared")
 
     def __init__(
         self,
@@ -85,21 +86,36 @@ class Batch(Value):
         values: Sequence[Sequence[Value]],
         axis: Axis,
     ):
-        self.axis = axis
+        self.axis, self.reached = axis, set[Value]()
         self.given = [enter("samples", [*map(detached, column)], axis) for column in zip(*numbers)]
         columns = [
             (twin(v[0], enter("stack", [x.data for x in v], axis)) if len({*v}) > 1 else v[0], v) for v in zip(*values)
         ]
         self.columns = {v: column for v, column in columns if v is not column[0]}
-        with during(None):
-            returned = function(*unflatten(structure, iter(self.given), iter([v for v, _ in columns])))
-        self.returned = Results(name_of(function), returned)
+        self.returned = self.call(function, structure, [v for v, _ in columns])
         self.items = self.returned.items
         self.border()
+        same = [x for x in self.items if isinstance(x, Value) and not self.has(x) and x not in self.columns]
+        if any(
+            type(x.data) is not Symbol or x.data.op != "leaf" for x in same
+        ):  # is it from outside, or a new one each time?
+            again = self.call(function, structure, [v for v, _ in columns]).items
+            self.outside = {x for x in same if any(x is y for y in again)}
+        else:
+            self.outside = {*same}
         parents = dict.fromkeys([*self.shared, *itertools.chain(*self.columns.values())])
         super().__init__(None, tuple(parents), name_of(function), self.send)
         rows = [[self.result(j, x, i) for j, x in enumerate(self.items)] for i in range(axis.length)]
         self.results = [self.returned.assemble(row) for row in rows]
+
+    def call(self, function: Callable[..., Any], structure: Any, values: Sequence[Value]) -> Results:
+        with during(None):
+            returned = function(*unflatten(structure, iter(self.given), iter(values)))
+        return Results(name_of(function), returned)
+
+    def has(self, x: Any) -> bool:
+        """Whether there is one of it for each sample."""
+        return getattr(number_of(x), "axis", None) is self.axis
 
     def border(self) -> None:
         """Part what was made for one sample from what lies around it."""
@@ -111,7 +127,7 @@ class Batch(Value):
             v = stack.pop()
             if v not in seen:
                 seen.add(v)
-                inside = getattr(v.data, "axis", None) is self.axis
+                inside = self.has(v)
                 (self.inner if inside else self.shared).append(v)
                 stack += v._prev if inside else ()
 
@@ -119,10 +135,12 @@ class Batch(Value):
         """The j-th item for the i-th sample."""
         if x in self.columns:
             return self.columns[x][i]
-        if getattr(number_of(x), "axis", None) is not self.axis:
+        if self.has(x):
+            number = pick(number_of(x), i)
+            return result_like(x, number, self, seed((j, i))) if isinstance(x, Value) else number
+        if not isinstance(x, Value) or x in self.outside:
             return x
-        number = pick(number_of(x), i)
-        return Value(number, (self,), "", seed((j, i))) if isinstance(x, Value) else number
+        return result_like(x, x.data, x, add_to_parent) if x._prev else twin(x, x.data)
 
     def send(self, call: Value) -> None:
         """The way back: of each sample only from the results that are asked for."""
@@ -130,13 +148,16 @@ class Batch(Value):
         asked: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for i in range(self.axis.length):
             asked[tuple(j for j in range(len(self.items)) if (j, i) in parts)].append(i)
-        leaves = [*self.shared, *self.columns]
         asked.pop((), None)
+        leaves = [*self.shared, *self.columns]
+        self.reached = set()
         for items, rows in asked.items():
             columns = [[parts.get((j, i), 0.0) for i in range(self.axis.length)] for j in items]
             seeds = [enter("samples", column, self.axis) for column in columns]
             with standing_in(leaves, [v.data for v in leaves]):
-                found = gradients([self.items[j] for j in items], seeds, leaves)
+                found, reached = gradients([self.items[j] for j in items], seeds, leaves)
+            for v in reached:
+                self.reached.update([self.columns[v][i] for i in rows] if v in self.columns else [v])
             for v, g in zip(leaves, found):
                 Symbol.at = getattr(g, "line", None)
                 if g is not None and v in self.columns:
@@ -149,9 +170,8 @@ class Batch(Value):
 def enter(op: str, column: Sequence[Any], axis: Axis) -> Any:
     """A number of one sample, given those of all; if it is the same for all, that."""
     first = column[0]
-    if len(column) > 1 and all(
-        x is first or (type(x) is type(first) is float and repr(x) == repr(first)) for x in column
-    ):
+    alike = all(x is first or (type(x) is type(first) is float and repr(x) == repr(first)) for x in column)
+    if op == "samples" and alike and len(column) > 1:
         return first
     symbol = on(axis, Symbol(op, *column))
     symbol.line = None
@@ -175,6 +195,10 @@ def total(x: Any, rows: Sequence[int], axis: Axis) -> Any:
 def on(axis: Axis | None, symbol: Symbol) -> Symbol:
     symbol.axis = axis
     return symbol
+
+
+def add_to_parent(out: Value) -> None:
+    out._prev[0].grad += out.grad
 
 
 def detached(x: Any) -> Any:

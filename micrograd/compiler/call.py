@@ -7,10 +7,11 @@ import numpy as np
 
 from ..engine import NOTHING, Value
 from ..module import found
+from ..vmap import is_vmap
 from .around import within_reach
 from .backward import seed
 from .program import Program
-from .structure import twin, unflatten
+from .structure import PLAIN, result_like, twin, unflatten
 from .symbol import Symbol, undisturbed
 from .trace import trace
 
@@ -56,6 +57,7 @@ class Call:
     @undisturbed()
     def __init__(self, function: Callable[..., Any], name: str, given: Signature, around: Sequence[Any]):
         self.name, self.structures, self.around = name, given.structures, around
+        self.is_vmap = is_vmap(function)
         self.inputs = [
             (n, [Symbol("input") for _ in xs]) for n, xs in zip(given.names, given.numbers) if xs is not None
         ]
@@ -71,15 +73,15 @@ class Call:
             numbers, values = iter([symbol for _, symbols in self.inputs for symbol in symbols]), iter(twins)
             return run([unflatten(structure, numbers, values) for structure in given.structures])
 
-        mentioned = found([x for _, x in within_reach(function)])
+        mentioned = [*found([x for _, x in within_reach(function)]), *given.values]
         self.written = trace(name, lambda: run(given.arguments), on_symbols, twins, mentioned)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
-            raise TypeError(f"{name} uses {nested[0]!r}: a compiled function computes with plain numbers in Values")
+            raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
         self.program = Program(name, self.written, self.inputs)
         argument = {v: i for i, v in enumerate(twins)}
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
-        self.outermost = not any(v._prev for v in self.leaves if isinstance(v, Value))
+        self.history = [v for v in self.leaves if isinstance(v, Value) and v._prev]
         computed = {id(x): i for i, x in enumerate(self.written.computed)}  # which `written` keeps
         places = [(x, computed.get(id(x)), argument.get(x)) for x in self.written.results.items]
         self.results = [
@@ -88,7 +90,7 @@ class Call:
         ]
 
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
-        """Makes one result of the numbers that were computed, and the Values among the arguments.
+        """Makes one result of the numbers that were computed, the Values among the arguments, and the call.
 
         Args:
             x: what it was in the trace.
@@ -96,46 +98,45 @@ class Call:
             argument: which of the Values among the arguments it is.
         """
         if argument is not None:
-            return lambda numbers, values: values[argument]
+            return lambda numbers, values, parent: values[argument]
         if not isinstance(x, Value):
-            return lambda numbers, values: x if place is None else numbers[place]
-        if place is None and x in self.written.leaves:  # from outside
-            return lambda numbers, values: x
-        return lambda numbers, values: twin(x, x.data if place is None else numbers[place])
+            return lambda numbers, values, parent: x if place is None else numbers[place]
+        if place is not None:
+            return lambda numbers, values, parent: result_like(x, numbers[place], parent, seed(place))
+        return lambda numbers, values, parent: x if x in self.written.leaves else twin(x, x.data)
 
     def __call__(self, given: Signature) -> Any:
         """Run the program."""
-        values, program, leaves = given.values, self.program, self.leaves
+        values, program, leaves, history = given.values, self.program, self.leaves, self.history
         if self.slots:
             leaves = leaves.copy()
             for slot, i in self.slots:
                 leaves[slot] = values[i]
-        data = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
+            history = [*history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
+        try:
+            data = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
+        except TypeError:
+            raise TypeError(f"{self.name}: {PLAIN}") from None
         inputs = [numbers for numbers in given.numbers if numbers is not None]
         numbers, kept = program.run(data, *inputs)
 
         def backward(call: Value) -> None:
             parts: dict[int, Any] = call.grad.parts
             outputs = tuple(sorted(parts))
-            arguments = (data, *inputs, *kept)
-            reached, gradients = program.gradients(outputs, [parts[i] for i in outputs], arguments, bundle is not None)
-            targets = leaves if len(reached) == len(leaves) else [leaves[i] for i in reached]
-            if bundle is not None:
-                bundle.add(targets, gradients)
-                return
-            for leaf, gradient in zip(targets, gradients):
-                leaf.grad += gradient
+            seeds, arguments = [parts[i] for i in outputs], (data, *inputs, *kept)
+            reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
+            for leaf, g in zip(leaves if len(reached) == len(leaves) else [leaves[i] for i in reached], gradients):
+                leaf.grad = leaf.grad + g if leaf.grad is not None else g
+            for leaf in [leaves[i] for i in met]:
+                leaf.grad = 0.0 if leaf.grad is None else leaf.grad
 
-        bundle = Leaves(leaves) if self.outermost and not any(v._prev for v in values) else None
-        parents = (Value(None, tuple(leaves) if bundle is None else (bundle,), self.name, backward, label="results"),)
+        parent = Value(None, (Leaves(leaves), *history), self.name, backward, label="results")
         items = []
         for place, send, plain, make in self.results:
             if plain:  # the usual case
-                items.append(Value(numbers[place], parents, "", send))
-                continue
-            items.append(out := make(numbers, values))
-            if place is not None and isinstance(out, Value):
-                out._prev, out._op, out._grad_fn = parents, "", send
+                items.append(Value(numbers[place], (parent,), "", send))
+            else:
+                items.append(make(numbers, values, parent))
         return self.written.results.assemble(items)
 
 
@@ -151,11 +152,6 @@ class Leaves(Value):
         self.leaves = leaves
         self.data, self._prev, self._op, self._grad_fn = None, (), "", NOTHING
         self.label = f"{len(leaves)} leaves"
-
-    @staticmethod
-    def add(leaves: Sequence[Value], gradients: Sequence[float]) -> None:
-        for leaf, gradient in zip(leaves, gradients):
-            leaf.grad = leaf.grad + gradient if leaf.grad is not None else gradient
 
     @property
     def grad(self) -> list[Any]:

@@ -86,6 +86,8 @@ class Compiled:
 
     def from_torch(self, exported: Any) -> None:
         """Bring the parameters of what `to_torch` made, trained meanwhile, back into the Values."""
+        if not hasattr(exported, "bring_back"):
+            raise TypeError(f"from_torch takes what to_torch made, got {exported!r:.50}")
         exported.bring_back()
 
     def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Signature:
@@ -123,6 +125,12 @@ class Compiled:
 
 class Method(functools.partial[Any]):
     """A compiled method of some object: that is its first argument."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Method) and self.func is other.func and self.args[0] is other.args[0]
+
+    def __hash__(self) -> int:
+        return hash((self.func, id(self.args[0])))
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.func, name)

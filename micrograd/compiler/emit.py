@@ -116,7 +116,7 @@ class Text:
         return einsum.format(spec, ", ".join(operands))
 
     def constant(self, value: Any) -> str:
-        name = self.names.new(f"{self.function.name}_{len(self.constants)}")
+        name = self.names.new(f"{self.function.name}_c{len(self.constants)}")
         self.constants[name] = value
         return name
 

@@ -26,9 +26,8 @@ class Exported(torch.nn.Module):
 
     def __init__(self, compiled: Any, given: Signature):
         super().__init__()
-        self._origin: Origin | None = Origin(compiled, given)
+        self._origin = Origin(compiled, given)
         self._paths: list[tuple[str, str]] = []  # of each parameter, the module that holds it, and its name there
-        self._values: list[Value] = []  # of all parameters, one after the other
         self._traces = torch.nn.ModuleList()
         call = compiled.call_for(given)
         self._register(compiled.function, [v for v in call.leaves if isinstance(v, Value)])
@@ -48,11 +47,11 @@ class Exported(torch.nn.Module):
             for (name, tensor), use in zip(tensors, used):
                 if use or (isinstance(x, Module) and any(used)):
                     self._add(name, tensor)
-        if rest := [v for v in dict.fromkeys(leaves) if v not in set(self._values)]:
+        if rest := [v for v in dict.fromkeys(leaves) if v not in set(self._origin.values)]:
             self._add("leaves", rest)
 
     def _add(self, name: str, tensor: Any) -> None:
-        if not set(self._values).isdisjoint(flat(tensor)):
+        if not set(self._origin.values).isdisjoint(flat(tensor)):
             return
         place: torch.nn.Module = self
         *path, last = (part or "_" for part in name.lstrip(".").split("."))
@@ -66,7 +65,7 @@ class Exported(torch.nn.Module):
             last += "_"
         place.register_parameter(last, torch.nn.Parameter(torch.tensor(numbers(tensor), dtype=torch.float64)))
         self._paths.append((".".join(path), last))
-        self._values += flat(tensor)
+        self._origin.values += flat(tensor)
 
     def _tensors(self) -> list[torch.Tensor]:
         """The parameters, found by their names: so they may be pruned, normalised, or tied meanwhile."""
@@ -76,12 +75,15 @@ class Exported(torch.nn.Module):
 
     def bring_back(self) -> None:
         """Set the data of the Values to what the parameters made of them are now."""
+        if self._origin is None:
+            raise TypeError("what was saved does not know its Values any more; load its state into a new export")
         found = [x for tensor in self._tensors() for x in tensor.detach().reshape(-1).tolist()]
-        for v, x in zip(self._values, found):
+        for v, x in zip(self._origin.values, found):
             v.data = x
 
     def forward(self, *args: Any) -> Any:
-        tensors, traces = self._tensors(), list[Any](self._traces)
+        tensors = self._tensors()
+        traces: list[Any] = list(self._traces)
         like = tensors[0] if tensors else torch.empty(0, dtype=torch.float64)
         xs = [torch.as_tensor(x).to(dtype=like.dtype, device=like.device) for x in args]
         if len(xs) != len(traces[0].shapes):
@@ -91,12 +93,12 @@ class Exported(torch.nn.Module):
             shapes = " or ".join(str(trace.shapes) for trace in traces)
             raise ValueError(f"what was saved takes tensors of shapes {shapes}, got {[tuple(x.shape) for x in xs]}")
         if traced is None:
-            given = self._origin.like(xs)  # type: ignore[union-attr]
-            traced = self._trace(self._origin.compiled.call_for(given), given)  # type: ignore[union-attr]
+            given = self._origin.like(xs)
+            traced = self._trace(self._origin.compiled.call_for(given), given)
         return traced(torch.cat([x.reshape(-1) for x in (*tensors, like.new_empty(0))]), xs)
 
     def _trace(self, call: Call, given: Signature) -> "Traced":
-        position = {v: i for i, v in enumerate(self._values)}
+        position = {v: i for i, v in enumerate(self._origin.values)}
         order = [position.get(v) if isinstance(v, Value) else len(position) + v for v in call.leaves]
         if None in order:
             raise ValueError(
@@ -113,7 +115,8 @@ class Exported(torch.nn.Module):
     def source(self) -> str:
         """The torch code that runs, for each of the shapes that were traced; constants are arguments, told above it."""
         head = "import functools\nfrom math import inf, nan\n\nimport torch"
-        return "\n\n\n".join([head, *(traced.text for traced in list[Any](self._traces))])
+        traces: list[Any] = list(self._traces)
+        return "\n\n\n".join([head, *(traced.text for traced in traces)])
 
 
 class Parameters(torch.nn.Module):
@@ -124,10 +127,15 @@ class Parameters(torch.nn.Module):
 
 
 class Origin:
-    """Where an exported module came from. A copy in memory shares it; a saved one has it no more."""
+    """Where an exported module came from. A copy in memory shares it; a saved one has None instead.
+
+    Attributes:
+        values: those of all parameters, one after the other.
+    """
 
     def __init__(self, compiled: Any, given: Signature):
         self.compiled, self.given = compiled, given
+        self.values: list[Value] = []
 
     def __deepcopy__(self, memo: Any) -> "Origin":
         return self

@@ -90,7 +90,8 @@ class Traced(torch.nn.Module):
         self.kinds = [kinds[0] if (kinds := sorted(kinds_in(structure))) else "" for structure in structures]
         if None in self.shapes or any(len(kinds_in(structure)) > 1 for structure in structures):
             raise TypeError("to_torch takes arguments that become tensors: rectangular lists of numbers, or of Values")
-        names, written, batch = Names(RESERVED), call.written, call.written.batch
+        names, written = Names(RESERVED), call.written
+        batch = written.batch if call.is_vmap else None
         places = Places(names, list(written.leaves.values()))
         self.rows = batch is not None and are_rows(
             call, [s for s, kind in zip(self.shapes, self.kinds) if kind == "number"], batch

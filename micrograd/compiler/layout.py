@@ -160,6 +160,8 @@ def arranged(places: Places, args: Codes) -> tuple[Any, tuple[int, ...]]:
         tensor = codes[0] // POSITIONS
         if tensor >= 0 and count == m == places.tensors[tensor].size and (codes // POSITIONS == tensor).all():
             order, shape = np.argsort(codes), places.tensors[tensor].shape
+            while shape[:1] == (1,):  # which broadcasting would lose
+                shape = shape[1:]
             return order, shape if len(shape) > 1 else folded(args[:, order])
     for i, j in combinations(range(len(args)), 2):
         crossed = counts[i] * counts[j] == m and min(counts[i], counts[j]) > 1

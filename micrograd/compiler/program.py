@@ -1,15 +1,18 @@
 """What was found in a function of scalars: Functions for the way forward and the ways back; and how it shows itself."""
 
+import functools
 import itertools
 import linecache
 import math
 import pathlib
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..engine import Value, graph
+from .backward import standing_in
 from .emit import RESERVED, Listing, Text, digits
 from .function import Function, Tensor, pruned, sources
 from .layout import lay_out
@@ -46,12 +49,14 @@ class Way(NamedTuple):
 
     Attributes:
         reached: positions of the leaves that a gradient comes to.
+        met: of those that none comes to, although results were made of them: they are only in conditions.
         text: its code.
         run: takes the leaves, the inputs, what the way forward kept, and the gradients of some results. Returns those
             of the leaves that are reached.
     """
 
     reached: list[int]
+    met: list[int]
     text: Text
     run: Callable[..., Any]
 
@@ -88,18 +93,17 @@ class Program:
 
     def gradients(
         self, outputs: tuple[int, ...], seeds: Sequence[float], arguments: Sequence[Any], leaves_only: bool
-    ) -> tuple[Sequence[int], Sequence[float]]:
+    ) -> tuple[Sequence[int], Sequence[float], Sequence[int]]:
         """The gradients of the leaves.
 
         Args:
             outputs: positions of results.
             seeds: the gradient of each.
             arguments: the leaves, the inputs, and what the way forward kept.
-            leaves_only: whether all leaves are such outside of the program, too. Then a zero that goes to one that
-                is not reached changes nothing.
+            leaves_only: whether all leaves are such outside of the program, too.
 
         Returns:
-            The positions of the leaves that are reached, and their gradients.
+            The positions of the leaves that are reached, their gradients, and those of leaves in conditions.
         """
         key = outputs, list(seeds) == [1.0]
         if key not in self.ways and len(self.ways) >= FEW and leaves_only:  # take all outputs, the others with 0
@@ -108,10 +112,24 @@ class Program:
             asked = dict(zip(outputs, seeds))
             found, _ = way.run(*arguments, np.array([asked.get(i, 0.0) for i in everything]))
             if all(map(math.isfinite, found)):  # no 0 * inf came of it
-                return way.reached, found
+                bits = sum(1 << i for i in outputs)
+                mine = [(i, g) for i, g in zip(way.reached, found) if self.made_of[i] & bits]
+                return [i for i, _ in mine], [g for _, g in mine], [i for i in way.met if self.made_of[i] & bits]
         way = self.ways.get(key) or self.way_back(*key)
         found, _ = way.run(*arguments, np.array(seeds, dtype=np.float64))
-        return way.reached, found
+        return way.reached, found, way.met
+
+    @functools.cached_property
+    def made_of(self) -> list[int]:
+        """Of each leaf which results are made of it, a bit for each."""
+        written = self.written
+        bits: dict[Any, int] = defaultdict(int, {x: 1 << i for i, x in enumerate(written.computed)})
+        with standing_in(written.leaves, written.leaves.values()):
+            _, results = graph(Value(0.0, [x for x in written.computed if isinstance(x, Value)]))
+            for v in reversed(results[:-1]):
+                for parent in v._prev:
+                    bits[parent] |= bits[v]
+        return [bits[leaf] for leaf in self.leaves]
 
     @undisturbed()
     def way_back(self, outputs: tuple[int, ...], unit: bool) -> Way:
@@ -119,7 +137,8 @@ class Program:
         places = self.places.fork()
         symbols = [Symbol("input") for _ in outputs]
         seeds = places.add(Tensor("seeds", (len(outputs),)), list(zip(symbols, itertools.count())))
-        found = dict(zip(self.written.leaves, derivative(self.written, outputs, [1.0] if unit else symbols)))
+        gradients, met = derivative(self.written, outputs, [1.0] if unit else symbols)
+        found = dict(zip(self.written.leaves, gradients))
         reached = [i for i, leaf in enumerate(self.leaves) if found[leaf] is not None]
         inputs = [*self.inputs, *self.forward.function.kept, seeds]
         targets = [found[self.leaves[i]] for i in reached]
@@ -127,7 +146,8 @@ class Program:
         text = Text(lower(name, inputs, targets, places, late=False))
         if len(self.ways) > FEW:
             self.ways.popitem(last=False)
-        self.ways[outputs, unit] = Way(reached, text, text.load())
+        rest = [i for i, leaf in enumerate(self.leaves) if found[leaf] is None and leaf in met]
+        self.ways[outputs, unit] = Way(reached, rest, text, text.load())
         return self.ways[outputs, unit]
 
     # ---- how it shows itself ----

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from numbers import Real
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..engine import NOTHING, Value
 from ..module import slots
 from .symbol import Symbol
 
+PLAIN = "a compiled function computes with plain numbers in Values"
 NUMBER, VALUE = ("number",), ("value", Value)
 
 
@@ -115,7 +116,7 @@ class Results:
                 f"dicts of them"
             )
         if nested := [v for v in values if isinstance(v.data, Value)]:
-            raise TypeError(f"{name} returned {nested[0]!r}: a compiled function computes with plain numbers in Values")
+            raise TypeError(f"{name} returned {nested[0]!r}: {PLAIN}")
         places = {v: i for i, v in enumerate(dict.fromkeys(values))}
         self.items: list[Any] = [*places, *listed(numbers)]
         self.index, self.count = [places[v] for v in values], len(places)
@@ -132,6 +133,15 @@ def listed(numbers: list[Any]) -> list[Any]:
 
 def number_of(x: Any) -> Any:
     return x.data if isinstance(x, Value) else x
+
+
+def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], None]) -> Value:
+    """The result of a call that is one node: as `x`, which was its trace, but with another number and parent."""
+    if type(x) is Value and not vars(x):
+        return Value(number, (parent,), "", send)
+    out = twin(x, number)
+    out._prev, out._op, out._grad_fn = (parent,), "", send
+    return out
 
 
 def twin(v: Value, data: Any) -> Value:

@@ -8,7 +8,7 @@ function, written down. `derivative` then goes back through that graph: the grad
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..engine import Constant, Value, graph
+from ..engine import ByHand, Constant, Value, graph
 from .backward import gradients, standing_in
 from .batch import Batch, Batches, during
 from .structure import Results, number_of
@@ -27,7 +27,7 @@ class Trace(NamedTuple):
         computed: those of its items that a program is to compute.
         nodes: how many operations there were, those of one sample of each batch.
         order: the Symbols that these are made of, arguments first.
-        batch: the call under vmap whose results it returned, if it did nothing else.
+        batch: the call under vmap, if there was one only.
     """
 
     leaves: dict[Value, Symbol]
@@ -69,11 +69,11 @@ def trace(
     leaves, _ = graph(Value(0.0, [*values_in(returned), *arguments, *mentioned, *batches.seen]))
     known = dict.fromkeys([*leaves, *mentioned, *batches.seen])
     written, strangers = write_down(name, run_on_symbols, known)
-    if strangers:  # results from before the call that nothing mentions
+    if strangers:  # perhaps results from before the call that nothing mentions
         written, strangers = write_down(name, run_on_symbols, known | strangers)
-    if strangers:
+    if by_hand := [v for v in strangers if type(v._grad_fn) is ByHand]:  # others are choices between known numbers
         raise TypeError(
-            f"the operation {next(iter(strangers))._op!r} was added by hand, with numbers that are not computed from "
+            f"the operation {by_hand[0]._op!r} was added by hand, with numbers that are not computed from "
             f"the data of its parents by +, -, *, / and the functions of Value; these cannot be traced"
         )
     return written
@@ -93,8 +93,7 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     Symbol.at = None
     batches, strangers = Batches(on_symbols=True), dict[Value, None]()
     with standing_in(stand_ins, stand_ins.values()), during(batches):
-        found = run()
-        returned = Results(name, found)
+        returned = Results(name, run())
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
             raise TypeError(ASSIGNED)
         leaves, made = graph(Value(0.0, values_in(returned)))
@@ -110,7 +109,7 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}
     nodes = sum(type(v) is not Batch and type(v._prev[0]) is not Batch for v in made[:-1])
-    batch = next((batch for batch in batches.made if batch.results is found), None)
+    batch = batches.made[0] if len(batches.made) == 1 else None
     nodes += sum(len(batch.inner) for batch in batches.made)
     return Trace(used, others, returned, computed, nodes, order, batch), strangers
 
@@ -119,8 +118,8 @@ def values_in(results: Results) -> list[Value]:
     return [x for x in results.items if isinstance(x, Value)]
 
 
-def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> list[Any]:
-    """The gradients of the leaves, None where none comes, for the seeds of some of what is computed."""
+def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> tuple[list[Any], set[Value]]:
+    """`gradients` of the leaves, for the seeds of some of what is computed."""
     standing = written.leaves | written.others
     with standing_in(standing, standing.values()):
         return gradients([written.computed[i] for i in outputs], seeds, list(written.leaves))

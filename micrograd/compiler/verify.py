@@ -63,5 +63,6 @@ def verify_step(step: Step) -> None:
     elif step.op in ("max", "min"):
         made = empty[0].shape[:-1]
     else:
+        assert step.out.shape[:1] != (1,), f"broadcasting loses the first dimension of {step.out}"
         made = np.broadcast_shapes(shape, *(x.shape for x in empty))
     assert made == shape, f"{step.spec} makes {made}, not {shape}"
