@@ -17,6 +17,7 @@ from benchmarks.gpt import GPT
 from micrograd import Value
 from micrograd.__main__ import max_margin_loss
 from micrograd.nn import MLP, Module
+from micrograd.optim import Adam
 
 # ---- whole programs ----
 
@@ -573,3 +574,79 @@ def test_a_model_that_knows_its_parent():
 
     net = Net()
     check(lambda x: net.w * x, [net.w], 3.0)
+
+
+def test_gradients_that_are_none_stay_so_where_nothing_reaches():
+    """As in eager code: optimisers skip a parameter without a gradient, and move one with a gradient of zero."""
+
+    def train(wrap):
+        heads = [Value(1.0 + i) for i in range(12)]
+        f, optimizer = wrap(lambda x: [(h * x - 1) ** 2 for h in heads]), Adam(heads, lr=0.1)
+        for step in range(24):
+            optimizer.zero_grad()
+            f(2.0)[step % 12].backward()
+            optimizer.step()
+        return [h.data for h in heads]
+
+    assert train(micrograd.compile) == pytest.approx(train(lambda f: f))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, micrograd.compile])
+def test_what_is_only_in_a_condition_has_a_gradient_of_zero(wrap):
+    t, x, unused, argument = Value(1.0), Value(2.0), Value(3.0), Value(2.0)
+    for v in (t, x, unused, argument):
+        v.grad = None
+    wrap(lambda a, b: [t.where_le(a, x * x * b, x), unused * 2])(3.0, argument.exp())[0].backward()
+    assert (t.grad, unused.grad) == (0.0, None)
+    assert x.grad == pytest.approx(4 * math.exp(2))
+    t.grad = None
+    f = wrap(lambda X: micrograd.vmap(lambda s: (t.where_le(s, x * s, x), unused * s))(X))
+    f([2.0, 3.0])[0][0].backward()
+    assert (t.grad, unused.grad) == (0.0, None)
+
+
+def test_an_argument_that_is_assigned_to_is_as_before():
+    v = Value(2.0)
+
+    def f(v):
+        v.data = 5.0
+        return v * 2
+
+    with pytest.raises(TypeError, match=r"assigns \.data"):
+        micrograd.compile(f)(v)
+    assert v.data == 2.0
+
+
+def test_a_value_in_a_value_at_the_second_call():
+    compiled = micrograd.compile(lambda x: x * 2)
+    compiled(Value(1.0))
+    with pytest.raises(TypeError, match="plain numbers"):
+        compiled(Value(Value(1.0)))
+
+
+def test_the_source_runs_whatever_was_walked_back():
+    xs = [Value(0.1 * i) for i in range(6)]
+    places = [(0, 3, 1), (5, 2, 2), (1, 4, 0), (2, 2, 5)]
+    compiled = micrograd.compile(lambda xs: [(xs[i] * xs[j] + xs[k]).tanh() for i, j, k in places])
+    results = compiled(xs)
+    sum(results).backward()
+    for result in results:
+        result.backward()
+    namespace: dict[str, Any] = {}
+    exec(compiled.program.source, namespace)
+    leaves = np.array([xs[i].data for i in compiled.call_for(compiled.take_apart((xs,), {})).leaves])
+    _, kept = namespace["forward"](leaves)
+    for function in compiled.program.functions[1:]:
+        namespace[function.name](leaves, *kept, np.ones(function.inputs[-1].shape))
+
+
+def test_compiled_methods_are_the_same_each_time():
+    class Model:
+        @micrograd.compile
+        def f(self, x):
+            return x * 2
+
+    model = Model()
+    assert model.f == model.f
+    assert {model.f: 1}[model.f] == 1
+    assert model.f != Model().f

@@ -1,5 +1,6 @@
 """to_torch: the same function as a torch.nn.Module, on one process and on two."""
 
+import copy
 import functools
 import random
 import subprocess
@@ -285,3 +286,53 @@ def test_two_processes_each_with_half_of_the_batch(tmp_path):
     torch.nn.functional.cross_entropy(alone(torch.tensor(images)), torch.tensor(labels)).backward()
     want = [x for p in alone.parameters() for x in p.grad.reshape(-1).tolist()]
     assert got == pytest.approx(want, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda w, X: vmap(lambda x: x[1] * w / len(X))(X),
+        lambda w, X: vmap(lambda x: x[1] * w)(X[:2]),
+        lambda w, X: vmap((lambda x: x[0] * w) if len(X) > 2 else (lambda x: x[1] * w))(X),
+        lambda w, X: vmap(lambda x: x[1] * w)(X)[::-1],
+        lambda w, X: vmap(lambda x: x[1] * w)(X[::-1]),
+    ],
+)
+def test_what_depends_on_the_number_of_samples(function):
+    w = Value(1.5)
+
+    def in_place(X):
+        out = function(w, X)
+        out.reverse()
+        return out
+
+    samples = np.arange(6.0).reshape(3, 2)
+    for f in (functools.partial(function, w), in_place):
+        exported = micrograd.compile(f).to_torch(samples)
+        for count in (3, 2, 1):
+            want = [v.data for v in f(samples[:count])]
+            assert exported(torch.tensor(samples[:count])).tolist() == pytest.approx(want)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torch_compile_takes_the_whole_of_it(model):
+    exported = micrograd.compile(vmap(model)).to_torch(X)
+    compiled = torch.compile(exported, backend="aot_eager", fullgraph=True)
+    assert torch.allclose(compiled(torch.tensor(X)), exported(torch.tensor(X)))
+
+
+def test_copies_know_their_values(tmp_path):
+    w = [Value(2.0), Value(3.0)]
+    compiled = micrograd.compile(lambda X: [w[0] * x[0] for x in X])
+    copied = copy.deepcopy(compiled.to_torch(np.ones((2, 2))))
+    assert copied(torch.ones(5, 2)).tolist() == [2.0] * 5
+    with torch.no_grad():
+        for p in copied.parameters():
+            p.fill_(7.0)
+    compiled.from_torch(copied)
+    assert w[0].data == 7.0
+    torch.save(copied, tmp_path / "saved.pt")
+    with pytest.raises(TypeError, match="does not know its Values"):
+        compiled.from_torch(torch.load(tmp_path / "saved.pt", weights_only=False))
+    with pytest.raises(TypeError, match="from_torch takes what to_torch made"):
+        compiled.from_torch(torch.nn.Linear(2, 2))

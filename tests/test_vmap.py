@@ -331,3 +331,91 @@ def test_numbers_as_results_of_a_batch_of_another_size(model):
     compiled = micrograd.compile(vmap(lambda x: (x[0] * 2, model(x)[0])))
     for rows in (X, X[:2], X[:3]):
         assert [number for number, _ in compiled(rows)] == [2 * row[0] for row in rows]
+
+
+@pytest.mark.parametrize("one", [lambda h: h / 1, lambda h: h + 0, lambda h: h * 1.0, lambda h: sum([h])])
+def test_samples_that_are_different_values_of_the_same_number(one):
+    h = Value(2.0)
+    check(lambda X: vmap(lambda v, x: v * x + v.exp())([one(h) for _ in X], X), [h], [1.0, 2.0])
+    check(lambda: vmap(lambda v: v * v)([one(h), h * 1.0, h]), [h])
+
+
+@pytest.mark.parametrize("n", [2, 1, 3])
+def test_one_sample_and_what_is_done_to_it_outside(n):
+    random.seed(0)
+    model = MLP(2, [2])
+    compiled = micrograd.compile(lambda X: sum(F.cross_entropy(row, 0) for row in vmap(model)(X)))
+    samples = [[1.0, 2.0], [3.0, 4.0], [0.5, -1.0]]
+    for count in (n, 1, 2):
+        check(compiled.function, model.parameters(), samples[:count], compiled=compiled)
+    check(lambda X: [row[0].tanh() + row[1] for row in vmap(model)(X)], model.parameters(), samples[:n])
+
+
+def test_each_sample_has_its_own_result():
+    w = Value(2.0)
+    for f in (lambda x: [w * x, Value(0.0)], lambda x: [w * x, w * w], lambda x: [w * x, w.exp() * 1.0]):
+        found = []
+        for function in (vmap(f), micrograd.compile(vmap(f))):
+            rows = function([1.0, 2.0])
+            (rows[0][1] * 2 + rows[1][1] * 3).backward()
+            found.append([rows[0][1].grad, rows[1][1].grad, w.grad])
+            w.grad = 0.0
+        assert found[0] == pytest.approx(found[1])
+        assert found[1][:2] == [2.0, 3.0]
+    h = w.exp()
+    same = micrograd.compile(lambda X: (vmap(lambda x: [w, h])(X), h))(X)
+    assert all(row[0] is w for row in same[0])
+    assert all(row[1] is same[1] for row in same[0])
+
+
+def test_initial_states_that_are_written_to():
+    w = Value(2.0)
+
+    def f():
+        states = vmap(lambda s: Value(s))([0.0, 0.0])
+        states[1].data = 1.0
+        return [state * w for state in states]
+
+    check(f, [w])
+
+
+def test_what_acts_on_the_results_of_samples_is_told():
+    w = Value(2.0)
+
+    def asserts(X):
+        total = sum(vmap(lambda x: w * x)(X))
+        assert total.data == total.data
+        return total
+
+    def loops(X):
+        h = vmap(lambda x: w * x)(X)[1]
+        while h.data > 0.1:
+            h = h * 0.5
+        return h
+
+    def picks(X):
+        rows = vmap(lambda x: w * x)(X)
+        return rows[int(rows[1].data) % 3]
+
+    for f in (asserts, loops, picks):
+        with pytest.raises(TypeError, match="looks at a number"):
+            micrograd.compile(f)([1.0, 2.0, 3.0])
+
+
+def test_labels_and_kinds_of_results():
+    class Tagged(Value):
+        __slots__ = ()
+
+    def one(x):
+        out = w * x
+        out.label = "score"
+        return out, Tagged(3.0)
+
+    w = Value(2.0)
+    rows = micrograd.compile(vmap(one))([1.0, 2.0])
+    assert [(a.label, type(b)) for a, b in rows] == [("score", Tagged)] * 2
+
+
+def test_a_choice_between_known_numbers():
+    w = Value(2.0)
+    check(lambda: [Value(float(j)).where_le(1.0, w * j, -1e9) for j in range(3)], [w])

@@ -96,13 +96,10 @@ class Batch(Value):
         self.items = self.returned.items
         self.border()
         same = [x for x in self.items if isinstance(x, Value) and not self.has(x) and x not in self.columns]
-        if any(
-            type(x.data) is not Symbol or x.data.op != "leaf" for x in same
-        ):  # is it from outside, or a new one each time?
+        if any(getattr(x.data, "op", "") != "leaf" for x in same):  # what comes back a second time is from outside
             again = self.call(function, structure, [v for v, _ in columns]).items
-            self.outside = {x for x in same if any(x is y for y in again)}
-        else:
-            self.outside = {*same}
+            same = [x for x in same if any(x is y for y in again)]
+        self.outside = {*same}
         parents = dict.fromkeys([*self.shared, *itertools.chain(*self.columns.values())])
         super().__init__(None, tuple(parents), name_of(function), self.send)
         rows = [[self.result(j, x, i) for j, x in enumerate(self.items)] for i in range(axis.length)]
