@@ -7,9 +7,8 @@ from typing import Any
 
 
 class Compiling(threading.local):
-    """While a thread traces a function: `mapped` takes the place of the loop over the samples, but inside of one."""
+    """While a thread traces a function, `mapped` does what `loop` does; inside of a sample it is that again."""
 
-    tracing = False
     mapped: Callable[..., list[Any]] | None = None
 
 
@@ -19,8 +18,8 @@ compiling = Compiling()
 def vmap(function: Callable[..., Any]) -> Callable[..., list[Any]]:
     """Make a function of one sample a function of a batch: `vmap(f)(xs, ys)` is `[f(x, y) for x, y in zip(xs, ys)]`.
 
-    In a compiled function, or as `compile(vmap(f))`, that holds for the results, but `f` is traced only once, for one
-    sample, and what was found runs on all samples together, however many there are.
+    In a compiled function, or as `compile(vmap(f))`, that holds for the results, but `f` is traced for one sample, and
+    what was found runs on all samples together. Another number of samples is traced anew.
 
     Args:
         function: takes one item of each batch. It may use Values from outside, which all samples share.
@@ -44,8 +43,11 @@ def vmap(function: Callable[..., Any]) -> Callable[..., list[Any]]:
 
 
 def run(function: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
-    mapped = compiling.mapped
-    return mapped(function, samples) if mapped and samples else [function(*sample) for sample in samples]
+    return (compiling.mapped or loop)(function, samples) if samples else []
+
+
+def loop(function: Callable[..., Any], samples: Sequence[tuple[Any, ...]]) -> list[Any]:
+    return [function(*sample) for sample in samples]
 
 
 def is_vmap(function: Callable[..., Any]) -> bool:

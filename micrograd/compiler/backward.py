@@ -1,11 +1,11 @@
 """The way back: gradients of the graph behind some Values, whatever their numbers are, and of calls that are one node.
 
 A call of a compiled function, or of one under vmap, is a node of its own in the graph, with its results as children.
-Its gradient is a Cotangent: what came back to which of the results.
+Its gradient is a dict: what came back to which of the results.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,12 +16,12 @@ one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value
 
 
 @contextmanager
-def standing_in(values: Iterable[Value], numbers: Iterable[Any]) -> Iterator[None]:
-    """Let `numbers` stand in the data of `values`, which are leaves meanwhile; then put everything back."""
+def standing_in(numbers: Mapping[Value, Any]) -> Iterator[None]:
+    """Let numbers stand in the data of Values, which are leaves meanwhile; then put everything back."""
     with one_at_a_time:
-        before = [(v, v.data, v.grad, v._prev, v._grad_fn) for v in values]
+        before = [(v, v.data, v.grad, v._prev, v._grad_fn) for v in numbers]
         try:
-            for (v, *_), number in zip(before, numbers):
+            for v, number in numbers.items():
                 v.data, v.grad, v._prev, v._grad_fn = number, UNTOUCHED, (), NOTHING
             yield
         finally:
@@ -60,25 +60,12 @@ def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[V
     return [None if leaf.grad is UNTOUCHED else leaf.grad for leaf in leaves], met.intersection(leaves)
 
 
-class Cotangent:
-    """The gradients of some of the results of one call: a number that can only be added, for the way back."""
-
-    def __init__(self, parts: dict[Any, Any]):
-        self.parts = parts
-
-    def __radd__(self, zero: Any) -> "Cotangent":
-        return self  # zero is what gradients start from
-
-    def __iadd__(self, other: "Cotangent") -> "Cotangent":
-        for key, g in other.parts.items():
-            self.parts[key] = self.parts[key] + g if key in self.parts else g
-        return self
-
-
 def seed(key: Any) -> Callable[[Value], None]:
-    """The backward closure of one result of a call."""
+    """The backward closure of one result of a call: its gradient goes into that of the call, a dict, under its key."""
 
     def backward(out: Value) -> None:
-        out._prev[0].grad += Cotangent({key: out.grad})
+        (call,) = out._prev
+        call.grad = call.grad or {}
+        call.grad[key] = out.grad
 
     return backward

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from ..engine import Value
-from ..vmap import compiling
+from ..engine import Value, data_of
+from ..vmap import compiling, loop
 from .around import name_of
 from .backward import gradients, seed, standing_in
-from .structure import Results, listed, number_of, result_like, take_apart, twin, unflatten
+from .structure import Results, listed, result_like, take_apart, twin, unflatten
 from .symbol import ENTER, Axis, Symbol
 
 Samples: TypeAlias = Sequence[tuple[Any, ...]]
@@ -40,14 +40,14 @@ class Batches:
     def __call__(self, function: Callable[..., Any], samples: Samples) -> list[Any]:
         numbers: list[list[Any]] = [[] for _ in samples]
         values: list[list[Value]] = [[] for _ in samples]
-        structures = {take_apart(*sample) for sample in zip(samples, numbers, values)}
-        if len(structures) > 1:  # they are not alike
-            return [function(*sample) for sample in samples]
+        structures = [take_apart(*sample) for sample in zip(samples, numbers, values)]
+        if any(structure != structures[0] for structure in structures):
+            return loop(function, samples)
         if self.on_symbols:
             axis = Axis(f"samples_{len(self.made)}" if self.made else "samples", len(samples))
-            self.made.append(Batch(function, structures.pop(), [listed(xs) for xs in numbers], values, axis))
+            self.made.append(Batch(function, structures[0], [listed(xs) for xs in numbers], values, axis))
             return self.made[-1].results
-        with during(None):
+        with during(loop):
             first = function(*samples[0])
         results = Results(name_of(function), first)
         self.seen += [v for v in itertools.chain(*values, results.items) if isinstance(v, Value)]
@@ -69,14 +69,13 @@ class Batch(Value):
         columns: by argument of that sample, the Values of all.
         returned: what the function returned for it, and
         items: that taken apart.
-        inner: the Values that were made for it.
         shared: Values around it that they were made of.
         outside: what it returned and is no new Value for each sample.
         reached: after the way back, the Values that what was asked for was made of.
         results: what the call returns: for each sample, Values and numbers.
     """
 
-    __slots__ = ("axis", "columns", "given", "inner", "items", "outside", "reached", "results", "returned", "shared")
+    __slots__ = ("axis", "columns", "given", "items", "outside", "reached", "results", "returned", "shared")
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class Batch(Value):
         axis: Axis,
     ):
         self.axis, self.reached = axis, set[Value]()
-        self.given = [enter("samples", [*map(detached, column)], axis) for column in zip(*numbers)]
+        self.given = [enter("samples", column, axis) for column in zip(*numbers)]
         columns = [
             (twin(v[0], enter("stack", [x.data for x in v], axis)) if len({*v}) > 1 else v[0], v) for v in zip(*values)
         ]
@@ -106,17 +105,16 @@ class Batch(Value):
         self.results = [self.returned.assemble(row) for row in rows]
 
     def call(self, function: Callable[..., Any], structure: Any, values: Sequence[Value]) -> Results:
-        with during(None):
+        with during(loop):
             returned = function(*unflatten(structure, iter(self.given), iter(values)))
         return Results(name_of(function), returned)
 
     def has(self, x: Any) -> bool:
         """Whether there is one of it for each sample."""
-        return getattr(number_of(x), "axis", None) is self.axis
+        return getattr(data_of(x), "axis", None) is self.axis
 
     def border(self) -> None:
-        """Part what was made for one sample from what lies around it."""
-        self.inner: list[Value] = []
+        """Where what was made for one sample ends, and what lies around it begins."""
         self.shared: list[Value] = []
         seen: set[Value] = set(self.columns)
         stack = [x for x in self.items if isinstance(x, Value)]
@@ -124,16 +122,17 @@ class Batch(Value):
             v = stack.pop()
             if v not in seen:
                 seen.add(v)
-                inside = self.has(v)
-                (self.inner if inside else self.shared).append(v)
-                stack += v._prev if inside else ()
+                if self.has(v):
+                    stack += v._prev
+                else:
+                    self.shared.append(v)
 
     def result(self, j: int, x: Any, i: int) -> Any:
         """The j-th item for the i-th sample."""
         if x in self.columns:
             return self.columns[x][i]
         if self.has(x):
-            number = pick(number_of(x), i)
+            number = pick(data_of(x), i)
             return result_like(x, number, self, seed((j, i))) if isinstance(x, Value) else number
         if not isinstance(x, Value) or x in self.outside:
             return x
@@ -141,7 +140,7 @@ class Batch(Value):
 
     def send(self, call: Value) -> None:
         """The way back: of each sample only from the results that are asked for."""
-        parts = call.grad.parts
+        parts = call.grad
         asked: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for i in range(self.axis.length):
             asked[tuple(j for j in range(len(self.items)) if (j, i) in parts)].append(i)
@@ -151,7 +150,7 @@ class Batch(Value):
         for items, rows in asked.items():
             columns = [[parts.get((j, i), 0.0) for i in range(self.axis.length)] for j in items]
             seeds = [enter("samples", column, self.axis) for column in columns]
-            with standing_in(leaves, [v.data for v in leaves]):
+            with standing_in({v: v.data for v in leaves}):
                 found, reached = gradients([self.items[j] for j in items], seeds, leaves)
             for v in reached:
                 self.reached.update([self.columns[v][i] for i in rows] if v in self.columns else [v])
@@ -167,10 +166,13 @@ class Batch(Value):
 def enter(op: str, column: Sequence[Any], axis: Axis) -> Any:
     """A number of one sample, given those of all; if it is the same for all, that."""
     first = column[0]
-    alike = all(x is first or (type(x) is type(first) is float and repr(x) == repr(first)) for x in column)
-    if op == "samples" and alike and len(column) > 1:
+    alike = all(x is first or (type(x) is type(first) is not Symbol and repr(x) == repr(first)) for x in column)
+    if op == "samples" and alike and len(column) > 1:  # of a single sample it stays a number on the axis
         return first
-    symbol = on(axis, Symbol(op, *column))
+    symbols = [x if type(x) is Symbol else float(x) for x in column]
+    if op == "samples":  # plain numbers, through which no gradient goes
+        symbols = [x.detach() if type(x) is Symbol else x for x in symbols]
+    symbol = on(axis, Symbol(op, *symbols))
     symbol.line = None
     return symbol
 
@@ -198,16 +200,11 @@ def add_to_parent(out: Value) -> None:
     out._prev[0].grad += out.grad
 
 
-def detached(x: Any) -> Any:
-    return x.detach() if type(x) is Symbol else float(x)
-
-
 @contextmanager
-def during(mapped: Callable[..., Any] | None) -> Iterator[None]:
-    """While a function is traced: let `mapped` take the place of vmap's loop; None for the loop, as inside a batch."""
-    before = compiling.tracing, compiling.mapped
-    compiling.tracing, compiling.mapped = True, mapped
+def during(mapped: Callable[..., Any]) -> Iterator[None]:
+    """While a function is traced: let `mapped` take the place of vmap's loop."""
+    before, compiling.mapped = compiling.mapped, mapped
     try:
         yield
     finally:
-        compiling.tracing, compiling.mapped = before
+        compiling.mapped = before

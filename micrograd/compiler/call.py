@@ -121,7 +121,7 @@ class Call:
         numbers, kept = program.run(data, *inputs)
 
         def backward(call: Value) -> None:
-            parts: dict[int, Any] = call.grad.parts
+            parts: dict[int, Any] = call.grad
             outputs = tuple(sorted(parts))
             seeds, arguments = [parts[i] for i in outputs], (data, *inputs, *kept)
             reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)

@@ -3,7 +3,6 @@
 import functools
 import inspect
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -30,10 +29,10 @@ class Compiled:
         self.static = tuple(static)
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.nameless = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
-        self.calls: OrderedDict[Hashable, Call] = OrderedDict()
+        self.calls: dict[Hashable, Call] = {}
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if compiling.tracing:  # what is called now becomes part of the trace
+        if compiling.mapped:  # what is called now becomes part of the trace
             return self.function(*args, **kwargs)
         given = self.take_apart(args, kwargs)
         return self.call_for(given)(given)
@@ -119,7 +118,7 @@ class Compiled:
         if call is None:
             call = self.calls[key] = Call(self.function, self.name, given, around)
             while len(self.calls) > self.maxsize:
-                self.calls.popitem(last=False)
+                del self.calls[next(iter(self.calls))]
         return call
 
 

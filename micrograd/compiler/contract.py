@@ -85,21 +85,19 @@ def contract(places: Places, group: Sequence[Dot]) -> None:
 
 def connected(rows: Sequence[tuple[Any, Any]]) -> Collection[list[int]]:
     """Part pairs (left, right) into sets that share no left and no right."""
-    parent: dict[Any, Any] = {}
-
-    def find(x: Any) -> Any:
-        while parent.setdefault(x, x) != x:
-            parent[x] = x = parent[parent[x]]
-        return x
-
-    numbers: dict[Any, int] = {}
-    ends = [[numbers.setdefault((side, row[side]), len(numbers)) for side in (0, 1)] for row in rows]
-    for left, right in ends:
-        parent[find(left)] = find(right)
-    members: dict[int, list[int]] = defaultdict(list)
-    for i, (left, _) in enumerate(ends):
-        members[find(left)].append(i)
-    return members.values()
+    meets: dict[Any, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        for end in enumerate(row):
+            meets[end].append(i)
+    sets: list[list[int]] = []
+    while meets:
+        found, stack = set(), [next(iter(meets))]
+        while stack:
+            for i in meets.pop(stack.pop(), ()):
+                found.add(i)
+                stack += enumerate(rows[i])
+        sets.append(sorted(found))
+    return sets
 
 
 def product(places: Places, left: Codes, right: Codes, placed: Placed) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .function import Const, Function, Operand, Step, sources
 from .places import Names
-from .views import count_of, flat, view_text
+from .views import flat, view_text
 
 # Each operation as NumPy writes it; those after the empty line are how numbers are put in place.
 NUMPY = {
@@ -94,7 +94,7 @@ class Text:
         if step.op == "pack":
             axis = step.out.axis is not None
             if axis:
-                count = count_of(sources(x for x in step.operands if x.axis)[0])
+                count = f"{sources(x for x in step.operands if x.axis)[0]}.shape[0]"
                 operands = [
                     text if x.axis else self.spread(text, count, x.shape) for text, x in zip(operands, step.operands)
                 ]
@@ -137,8 +137,8 @@ class Listing(Text):
     }
 
     def constant(self, value: Any) -> str:
-        alike = value.dtype == float and len({*value.flat}) == 1
-        return repr(float(value.flat[0])) if alike else super().constant(value)
+        name = super().constant(value)  # always, so that names are those of the code
+        return repr(float(value.flat[0])) if value.dtype == float and len({*value.flat}) == 1 else name
 
 
 @functools.cache

@@ -41,11 +41,12 @@ class Exported(torch.nn.Module):
                 f"parameter, and no gradient would go on to what it was computed from. Compute it inside the function"
             )
         wanted = set(leaves)
-        for around, x in within_reach(function):
+        arguments = [("", x) for x in self._origin.given.arguments if isinstance(x, Module)]
+        for around, x in (*arguments, *within_reach(function)):
             tensors = list(named(around, x))
             used = [not wanted.isdisjoint(flat(tensor)) for _, tensor in tensors]
             for (name, tensor), use in zip(tensors, used):
-                if use or (isinstance(x, Module) and any(used)):
+                if use or isinstance(x, Module):
                     self._add(name, tensor)
         if rest := [v for v in dict.fromkeys(leaves) if v not in set(self._origin.values)]:
             self._add("leaves", rest)

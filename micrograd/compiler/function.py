@@ -126,14 +126,3 @@ class Function:
 def sources(operands: Iterable[Operand]) -> list[str]:
     """The names of the tensors that operands are taken from."""
     return [x.tensor.name for x in operands if x.tensor]
-
-
-def pruned(function: Function) -> Function:
-    """The same without the steps that nothing depends on."""
-    needed = {*sources([function.result]), *(tensor.name for tensor in function.kept)}
-    steps = []
-    for step in reversed(function.steps):
-        if step.out.name in needed:
-            steps.append(step)
-            needed.update(sources(step.operands))
-    return Function(function.name, function.inputs, tuple(steps[::-1]), function.result, function.kept)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from ..engine import Value
+from ..engine import Value, data_of
 from ..module import flat, shape
 from .batch import Batch
 from .call import Call
@@ -17,9 +17,8 @@ from .emit import NUMPY, RESERVED, Text, digits
 from .function import Const, Function, Step, Tensor, sources
 from .places import Names, Places
 from .program import lower
-from .structure import number_of, tuple_of
+from .structure import tuple_of
 from .symbol import ordered
-from .views import count_of
 
 TORCH = {op: template.replace("np.", "torch.") for op, template in NUMPY.items()} | {
     "**": "torch.pow({}, {})",
@@ -29,6 +28,7 @@ TORCH = {op: template.replace("np.", "torch.") for op, template in NUMPY.items()
     "min": "functools.reduce(torch.minimum, {}.unbind(-1))",
     "max of which no gradient is asked": "{}.amax(-1)",
     "min of which no gradient is asked": "{}.amin(-1)",
+    "einsum over samples": 'torch.einsum("{}", {})',
     "detach": "{}.detach()",
     "turn": "{}.permute({})",
     "pack": "torch.cat(({}), {})",
@@ -63,9 +63,9 @@ class TorchText(Text):
         """A row of numbers, or one for each sample."""
         result, batched = self.function.result, [tensor.name for tensor in self.function.inputs if tensor.axis]
         text = self.operand(result, exact=True)
-        return (
-            f"return {self.spread(text, count_of(batched[0]), result.shape) if batched and not result.axis else text}"
-        )
+        if batched and not result.axis:
+            text = self.spread(text, f"{batched[0]}.shape[0]", result.shape)
+        return f"return {text}"
 
 
 def load(source: str) -> Callable[..., Any]:
@@ -106,7 +106,7 @@ class Traced(torch.nn.Module):
             places.add(Tensor(names.new(name), shape, axis), list(zip(symbols, itertools.count())))
         inputs = [*places.tensors]
         places.codes(written.leaves[v] for v in call.program.leaves)  # in the order that was found to be good
-        targets = [written.leaves[x] if x in written.leaves else number_of(x) for x in returned.items]
+        targets = [written.leaves[x] if x in written.leaves else data_of(x) for x in returned.items]
         text = TorchText(lower("forward", inputs, targets, places, late=True))
         notes = "\n".join(digits(text.constants.items(), "")).splitlines()
         self.text, self.code = "".join(f"# {line}\n" for line in notes) + text.source + "\n", text.source
@@ -125,7 +125,8 @@ class Traced(torch.nn.Module):
     def takes(self, xs: Sequence[torch.Tensor]) -> bool:
         free = [self.rows and kind == "number" for kind in self.kinds]
         counts = [x.shape[0] for x, any_number in zip(xs, free) if any_number and x.ndim]
-        alike = all(tuple(x.shape[n:]) == shape[n:] for x, shape, n in zip(xs, self.shapes, free))
+        pairs = list(zip(xs, self.shapes, free))
+        alike = all(x.ndim == len(shape) and tuple(x.shape[n:]) == shape[n:] for x, shape, n in pairs)
         return alike and all(count == counts[0] for count in counts)
 
     def forward(self, parameters: torch.Tensor, xs: Sequence[torch.Tensor]) -> Any:
@@ -143,7 +144,7 @@ def are_rows(call: Call, shapes: Sequence[Any], batch: Batch) -> bool:
     """Whether the samples of a batch are the rows of all inputs, and nothing else of these is used."""
     n = batch.axis.length
     rows = [symbols[k :: len(symbols) // n] for _, symbols in call.inputs for k in range(len(symbols) // n)]
-    given, used = [getattr(x, "args", ()) for x in batch.given], ordered(map(number_of, batch.items), set(batch.given))
+    given, used = [getattr(x, "args", ()) for x in batch.given], ordered(map(data_of, batch.items), set(batch.given))
     pairs = [pair for row, column in zip(rows, given) for pair in itertools.zip_longest(row, column)]
     alike = len(rows) == len(given) and all(x is y for x, y in pairs) and not batch.columns
     return alike and all(x.op != "input" for x in used) and all(shape[:1] == (n,) for shape in shapes)
@@ -191,8 +192,10 @@ def as_example(x: torch.Tensor, example: Any) -> Any:
         first = example.reshape(-1)[:1] if dtype else example.reshape(-1)[:1].tolist()
         items = [as_example(item, first[0] if len(first) else 0.0) for item in x.flatten()]
         return np.array(items, dtype=dtype).reshape(tuple(x.shape))
-    if isinstance(example, list | tuple):
+    if isinstance(example, list | tuple) and x.ndim:
         return tuple_of(type(example), [as_example(row, example[0] if example else 0.0) for row in x])
+    if x.ndim:
+        raise ValueError(f"expected a tensor of one number for each of the example, got one of shape {tuple(x.shape)}")
     number = x.item()
     if isinstance(example, Value):
         return Value(number)

@@ -80,7 +80,7 @@ def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[st
     elif op == "+" or (op == "*" and all(type(x) is Symbol for x in symbol.args)):
         parts, addends = parted(places, terms)
         alone = len(parts) == 1 and not addends
-        slots = [symbol] if alone else [part_of(symbol) for _ in parts]
+        slots = [symbol] if alone else [Symbol("part") for _ in parts]
         for slot, pairs in zip(slots, parts):
             tensors = max(pairs)[0] // POSITIONS, max(v for _, v in pairs) // POSITIONS
             axes = {places.tensors[code // POSITIONS].axis for pair in pairs for code in pair if code >= 0} - {None}
@@ -93,12 +93,6 @@ def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[st
             yield "fold", (FOLDS[op], symbol.axis, codes[0] // POSITIONS), (symbol, codes)
         else:
             yield "elementwise", (op, symbol.axis, *(code < 0 for code in codes)), (symbol, codes)
-
-
-def part_of(symbol: Symbol) -> Symbol:
-    part = Symbol("part")
-    part.line = symbol.line
-    return part
 
 
 def add(places: Places, sums: Sequence[Scalar]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .function import Const, Function, Operand, Part, Step, Tensor
+from .function import Const, Function, Operand, Part, Step, Tensor, sources
 from .symbol import Axis, Symbol
 
 Codes: TypeAlias = Any  # an array of codes
@@ -79,9 +79,11 @@ class Places:
     ) -> Tensor:
         """Add a step that computes a tensor in which Symbols are `placed`; `more` are attributes of the step."""
         axis: Axis | None = more.pop("axis", next((x.axis for x in operands if x.axis), None))
-        lines = Counter(symbol.line for symbol, _ in placed).most_common(1)
+        lines = Counter(symbol.line for symbol, _ in placed if symbol.op != "part").most_common(1)
+        made = [self.steps[name].line for name in sources(operands) if name in self.steps]  # for parts of a sum
+        line = lines[0][0] if lines else made[-1] if made else None
         out = self.add(Tensor(self.names.new(f"t{len(self.tensors)}"), tuple(shape), axis), placed)
-        self.steps[out.name] = Step(op, tuple(operands), out, line=lines[0][0] if lines else None, **more)
+        self.steps[out.name] = Step(op, tuple(operands), out, line=line, **more)
         return out
 
     def code(self, x: Symbol | float) -> int:
@@ -144,11 +146,14 @@ class Places:
         codes = self.codes(results)
         result = self.operand(codes, exact=True) if codes.size else Const(codes)
         kept = tuple(step.out for step in self.steps.values()) if keep else ()
+        needed = {*sources([result]), *(tensor.name for tensor in kept)}
         steps: list[Step] = []
         line = next((step.line for step in reversed(self.steps.values()) if step.line), None)
         for step in reversed(self.steps.values()):  # what only puts numbers in place is there for what follows
             line = step.line or line
-            steps.append(replace(step, line=line))
+            if step.out.name in needed:
+                steps.append(replace(step, line=line))
+                needed.update(sources(step.operands))
         return Function(name, tuple(inputs), tuple(steps[::-1]), result, kept)
 
 

@@ -5,26 +5,25 @@ import itertools
 import linecache
 import math
 import pathlib
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Value, graph
+from ..engine import Value, data_of, graph
 from .backward import standing_in
 from .emit import RESERVED, Listing, Text, digits
-from .function import Function, Tensor, pruned, sources
+from .function import Function, Tensor, sources
 from .layout import lay_out
 from .places import Names, Places
 from .schedule import schedule
-from .structure import number_of
-from .symbol import Line, Symbol, ordered, undisturbed
+from .symbol import ENTER, GIVEN, Line, Symbol, ordered, undisturbed
 from .trace import Trace, derivative
 from .verify import verify
 
 HEAD = "import numpy as np\nfrom numpy import inf, nan"
-FEW = 8  # so many ways back are kept
+FEW = 8  # so many ways back are kept, and one from everything
 
 
 def lower(
@@ -41,7 +40,7 @@ def lower(
     lay_out(plan, places)
     function = places.function(name, inputs, targets, keep)
     verify(function)
-    return pruned(function)
+    return function
 
 
 class Way(NamedTuple):
@@ -81,14 +80,14 @@ class Program:
         for argument, symbols in inputs:
             self.places.add(Tensor(names.new(argument), (len(symbols),)), list(zip(symbols, itertools.count())))
         self.inputs = [*self.places.tensors]
-        results = [number_of(x) for x in written.computed]
+        results = [data_of(x) for x in written.computed]
         self.forward = Text(
             lower("forward", self.inputs, results, self.places, late=True, keep=True, order=written.order)
         )
         self.places.codes(leaf)
         self.leaves = [leaf[symbol] for symbol in self.places.leaves]
         self.run = self.forward.load()
-        self.ways: OrderedDict[Any, Way] = OrderedDict()
+        self.ways: dict[Any, Way] = {}
         self.count = itertools.count()
 
     def gradients(
@@ -124,7 +123,7 @@ class Program:
         """Of each leaf which results are made of it, a bit for each."""
         written = self.written
         bits: dict[Any, int] = defaultdict(int, {x: 1 << i for i, x in enumerate(written.computed)})
-        with standing_in(written.leaves, written.leaves.values()):
+        with standing_in(written.leaves):
             _, results = graph(Value(0.0, [x for x in written.computed if isinstance(x, Value)]))
             for v in reversed(results[:-1]):
                 for parent in v._prev:
@@ -145,7 +144,7 @@ class Program:
         name = f"backward_{n}" if (n := next(self.count)) else "backward"
         text = Text(lower(name, inputs, targets, places, late=False))
         if len(self.ways) > FEW:
-            self.ways.popitem(last=False)
+            del self.ways[next(iter(self.ways))]
         rest = [i for i, leaf in enumerate(self.leaves) if found[leaf] is None and leaf in met]
         self.ways[outputs, unit] = Way(reached, rest, text, text.load())
         return self.ways[outputs, unit]
@@ -163,7 +162,7 @@ class Program:
     @property
     def nodes(self) -> int:
         """How many scalar operations one call was made of, with one sample of each batch."""
-        return self.written.nodes
+        return sum(x.op not in (*GIVEN, *ENTER, "pick", "detach") for x in self.written.order)
 
     @property
     def operations(self) -> int:

@@ -131,10 +131,6 @@ def listed(numbers: list[Any]) -> list[Any]:
     return [x for part in numbers for x in (part.tolist() if isinstance(part, np.ndarray) else [part])]
 
 
-def number_of(x: Any) -> Any:
-    return x.data if isinstance(x, Value) else x
-
-
 def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], None]) -> Value:
     """The result of a call that is one node: as `x`, which was its trace, but with another number and parent."""
     if type(x) is Value and not vars(x):

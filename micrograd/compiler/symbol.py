@@ -4,6 +4,7 @@ Put Symbols where the floats of a computation were and run it again: instead of 
 computation, a graph of Symbols. What needs no number to come is worked out on the spot.
 """
 
+import functools
 import gc
 import pathlib
 import sys
@@ -109,8 +110,7 @@ class Line(NamedTuple):
     number: int
 
 
-NOWHERE = Line("", 0)
-lines: dict[tuple[str, int], Line] = {}  # each once, as a great many Symbols have one
+line_at = functools.cache(Line)  # each once, as a great many Symbols have one
 OWN = {str(path) for path in PACKAGE.rglob("*.py")} - {str(PACKAGE / "__main__.py")}
 
 
@@ -119,8 +119,7 @@ def calling_line() -> Line:
     frame: Any = sys._getframe(3)
     while (file := frame.f_code.co_filename) in OWN:
         frame = frame.f_back
-    place = file, frame.f_lineno
-    return lines.get(place) or lines.setdefault(place, Line(*place))
+    return line_at(file, frame.f_lineno)
 
 
 @dataclass(frozen=True, eq=False)

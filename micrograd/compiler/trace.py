@@ -8,11 +8,11 @@ function, written down. `derivative` then goes back through that graph: the grad
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..engine import ByHand, Constant, Value, graph
+from ..engine import ByHand, Constant, Value, data_of, graph
 from .backward import gradients, standing_in
 from .batch import Batch, Batches, during
-from .structure import Results, number_of
-from .symbol import KEPT, NOWHERE, Symbol, ordered
+from .structure import Results
+from .symbol import KEPT, Symbol, ordered
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
 
@@ -25,7 +25,6 @@ class Trace(NamedTuple):
         others: Values from before the call, on which no result depends.
         results: what it returned: Values and numbers made of Symbols, or Values from before the call.
         computed: those of its items that a program is to compute.
-        nodes: how many operations there were, those of one sample of each batch.
         order: the Symbols that these are made of, arguments first.
         batch: the call under vmap, if there was one only.
     """
@@ -34,7 +33,6 @@ class Trace(NamedTuple):
     others: dict[Value, Symbol]
     results: Results
     computed: list[Any]
-    nodes: int
     order: list[Symbol]
     batch: Batch | None
 
@@ -88,11 +86,9 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     Returns:
         What was found, and what has a number although it was made of Symbols.
     """
-    Symbol.at = NOWHERE
     stand_ins = {v: Symbol("leaf") for v in known if v.data is not None}
-    Symbol.at = None
     batches, strangers = Batches(on_symbols=True), dict[Value, None]()
-    with standing_in(stand_ins, stand_ins.values()), during(batches):
+    with standing_in(stand_ins), during(batches):
         returned = Results(name, run())
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
             raise TypeError(ASSIGNED)
@@ -100,18 +96,16 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
         for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:
             if any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev):
                 strangers[v] = None
-    computed = [x for x in returned.items if x not in stand_ins and type(number_of(x)) is Symbol]
-    numbers = [number_of(x) for x in computed]
+    computed = [x for x in returned.items if x not in stand_ins and type(data_of(x)) is Symbol]
+    numbers = [data_of(x) for x in computed]
     if any(x.axis for x in numbers):
         raise TypeError(KEPT)
     order = ordered(numbers)
     met = {*leaves, *(x for x in order if x.op == "leaf")}
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}
-    nodes = sum(type(v) is not Batch and type(v._prev[0]) is not Batch for v in made[:-1])
     batch = batches.made[0] if len(batches.made) == 1 else None
-    nodes += sum(len(batch.inner) for batch in batches.made)
-    return Trace(used, others, returned, computed, nodes, order, batch), strangers
+    return Trace(used, others, returned, computed, order, batch), strangers
 
 
 def values_in(results: Results) -> list[Value]:
@@ -120,6 +114,5 @@ def values_in(results: Results) -> list[Value]:
 
 def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> tuple[list[Any], set[Value]]:
     """`gradients` of the leaves, for the seeds of some of what is computed."""
-    standing = written.leaves | written.others
-    with standing_in(standing, standing.values()):
+    with standing_in(written.leaves | written.others):
         return gradients([written.computed[i] for i in outputs], seeds, list(written.leaves))

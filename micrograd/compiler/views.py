@@ -79,14 +79,9 @@ def view_text(x: Part, exact: bool, table: Mapping[str, str]) -> str:
     if "None" in marks:
         out = f"{out}[{', '.join([':'] * axis + marks)}]"
     if exact and any(n > 1 and d not in dims for d, n in enumerate(x.shape)):
-        count = [count_of(x.tensor.name)] * axis
+        count = [f"{x.tensor.name}.shape[0]"] * axis
         out = table["spread"].format(out, f"({', '.join([*count, *map(str, x.shape)])},)")
     return out
-
-
-def count_of(name: str) -> str:
-    """How many samples there are, given the name of a tensor on the axis."""
-    return f"{name}.shape[0]"
 
 
 def flat(tensor: Tensor) -> str:
