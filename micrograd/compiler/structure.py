@@ -46,13 +46,10 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
     if isinstance(x, dict):
         return "dict", tuple(x), tuple([take_apart(item, numbers, values, others) for item in x.values()])
     if isinstance(x, list | tuple):
-        kinds = set(map(type, x))
-        if kinds == {float}:  # the two usual cases, faster
-            numbers += x
-            return "list", type(x), (NUMBER,) * len(x)
-        if kinds == {Value}:
-            values += x
-            return "list", type(x), (VALUE,) * len(x)
+        for kind, found, leaf in (float, numbers, NUMBER), (Value, values, VALUE):  # the two usual cases, faster
+            if {*map(type, x)} == {kind}:
+                found.extend(x)
+                return "list", type(x), (leaf,) * len(x)
         return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
     if others is not None:
         others.append(x)
