@@ -50,9 +50,11 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             of a Value from outside, returns something else than Values and numbers, uses Values in Values, keeps what
             it computes under vmap and uses it outside of it, or has an operation added by hand whose numbers are not
             made of its parents'. Nothing has changed then.
+        ValueError: `static` has a name that is no argument's.
         ImportError: NumPy is missing.
 
-    Threads may share a compiled function. While one of them traces, others must not use the same Values.
+    Threads may share a compiled function. While one of them traces, others must not use the same Values; the first
+    `backward()` from other results than before traces as well.
     """
     if function is None:
         return functools.partial(compile, static=static, maxsize=maxsize)

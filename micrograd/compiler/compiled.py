@@ -50,7 +50,7 @@ class Compiled:
 
     @property
     def program(self) -> Program:
-        """The program of the latest structure of arguments."""
+        """The program that was traced last."""
         return self.latest()
 
     def latest(self, first: Sequence[Any] = ()) -> Program:
