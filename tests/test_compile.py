@@ -650,3 +650,18 @@ def test_compiled_methods_are_the_same_each_time():
     assert model.f == model.f
     assert {model.f: 1}[model.f] == 1
     assert model.f != Model().f
+
+
+def test_the_program_of_each_object():
+    class Model:
+        @micrograd.compile
+        def f(self, x):
+            return x * 2
+
+    one, other, third = Model(), Model(), Model()
+    one.f(1.0)
+    other.f(2.0)
+    assert one.f.program is one.f.program_for(1.0)
+    assert other.f.program is not one.f.program
+    with pytest.raises(AttributeError, match="has no program yet"):
+        third.f.program  # noqa: B018

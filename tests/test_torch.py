@@ -336,3 +336,13 @@ def test_copies_know_their_values(tmp_path):
         compiled.from_torch(torch.load(tmp_path / "saved.pt", weights_only=False))
     with pytest.raises(TypeError, match="from_torch takes what to_torch made"):
         compiled.from_torch(torch.nn.Linear(2, 2))
+
+
+def test_tensors_that_are_not_like_the_example():
+    w = Value(1.5)
+    exported = micrograd.compile(lambda x, row: [v * w * x for v in row]).to_torch(2.0, [Value(1.0), Value(2.0)])
+    assert exported(2.0, [1.0, 2.0, 3.0]).tolist() == [3.0, 6.0, 9.0]
+    for x, row in ((2.0, [[1.0], [2.0]]), ([2.0, 3.0], [1.0, 2.0]), (2.0, 1.0)):
+        with pytest.raises(ValueError, match="expected a tensor"):
+            exported(x, row)
+    assert len(exported._traces) == 2

@@ -192,10 +192,11 @@ def as_example(x: torch.Tensor, example: Any) -> Any:
         first = example.reshape(-1)[:1] if dtype else example.reshape(-1)[:1].tolist()
         items = [as_example(item, first[0] if len(first) else 0.0) for item in x.flatten()]
         return np.array(items, dtype=dtype).reshape(tuple(x.shape))
-    if isinstance(example, list | tuple) and x.ndim:
+    if isinstance(example, list | tuple) != (x.ndim > 0):
+        kind = "of rows" if isinstance(example, list | tuple) else "of one number"
+        raise ValueError(f"expected a tensor {kind} where the example has {example!r:.50}, got shape {tuple(x.shape)}")
+    if isinstance(example, list | tuple):
         return tuple_of(type(example), [as_example(row, example[0] if example else 0.0) for row in x])
-    if x.ndim:
-        raise ValueError(f"expected a tensor of one number for each of the example, got one of shape {tuple(x.shape)}")
     number = x.item()
     if isinstance(example, Value):
         return Value(number)
