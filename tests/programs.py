@@ -1,5 +1,6 @@
 """Operations and programs that run alike on Values, on PyTorch tensors and under `compile`, and how to compare them."""
 
+import itertools
 import math
 import operator
 import random
@@ -34,6 +35,11 @@ BINARY: dict[str, Callable[..., Any]] = {
     "maximum": lambda a, b: a.maximum(b),
     "minimum": lambda a, b: a.minimum(b),
 }
+
+
+def hidden(x: Any) -> Callable[[], Any]:
+    """A function that returns `x`, which the compiler cannot find in it, as in a library written in C."""
+    return itertools.repeat(x).__next__
 
 
 def leaf(x: float) -> Any:

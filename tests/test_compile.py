@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import BINARY, SPECIALS, UNARY, agree, check, close, error_without, gradients, moons, numbers
+from programs import BINARY, SPECIALS, UNARY, agree, check, close, error_without, gradients, hidden, moons, numbers
 
 import micrograd
 from benchmarks.gpt import GPT
 from micrograd import Value
 from micrograd.__main__ import max_margin_loss
+from micrograd.engine import data_of
 from micrograd.nn import MLP, Module
 from micrograd.optim import Adam
 
@@ -161,10 +162,10 @@ def test_structures():
 
 def test_results_that_are_not_computed():
     a, b = Value(2, label="a"), Value(3)
-    seen = []
+    seen = hidden([])
 
     def f(x, y):
-        seen.append(1)
+        seen().append(1)
         out = (x * a).exp()
         return x, a, out, out, Value(7, label="seven"), 8, [y]
 
@@ -177,7 +178,7 @@ def test_results_that_are_not_computed():
         assert (got[4].data, got[4].label, got[5], got[6]) == (7, "seven", 8, [5])
         got[2].backward()
         agree(gradients([a, b]), [3 * math.exp(6), 2 * math.exp(6)])
-    assert len(seen) == 2  # the two runs of one trace
+    assert len(seen()) == 3  # the two runs of one trace, and one to compare gradients with
 
 
 def test_the_same_value_twice_or_closed_over_too():
@@ -189,7 +190,7 @@ def test_the_same_value_twice_or_closed_over_too():
     compiled = micrograd.compile(f)
     for x, y in ((b, b), (a, b), (b, a), (a, a), (b, Value(1)), (a, b)):
         check(f, [a, b, y], x, y, compiled=compiled)
-    assert len(compiled.calls) == 1  # one program, however many of them are the same
+    assert len(compiled.order) == 5  # one for each way in which some of them are the same
 
 
 def test_arguments_with_a_history():
@@ -275,20 +276,20 @@ def test_data_is_read_at_each_call_and_not_later():
 
 
 def test_only_new_structures_are_traced():
-    runs = []
+    runs = hidden([])
 
     def f(x, mode="a", n=2):
-        runs.append(1)
+        runs().append(1)
         return sum(x) * n
 
     a = Value(1)
     compiled = micrograd.compile(f, static=("n",), maxsize=3)
     for args in (([a, 1],), ([a, 2.5],), ([Value(4), 7],)):
         compiled(*args)
-    assert len(runs) == 2
+    assert len(runs()) == 2
     for kwargs in ({"mode": "b"}, {"mode": None}, {"n": 3}, {"n": 3}, {"mode": True}):
         compiled([a, 1], **kwargs)
-    assert len(runs) == 10
+    assert len(runs()) == 10
     assert len(compiled.calls) == 3
     assert compiled([a, 1], n=3).data == 6
 
@@ -392,7 +393,7 @@ def assigns(x):
         (lambda x: "text", "returned 'text'"),
         (lambda x: [a, None], "returned None"),
         (lambda x: object(), "returned <object"),
-        (assigns, r"assigns \.data"),
+        (assigns, r"changes .*\.data"),
         (lambda x: a * "text", "expected one real number, got 'text' of type str"),
     ],
 )
@@ -515,15 +516,10 @@ def test_arrays_of_numbers_come_back():
 
 
 def test_a_symbol_can_be_shown():
-    seen = []
     a = Value(2)
-
-    def f(x):
-        seen.append(repr(x * a.data))
-        return a * x
-
-    micrograd.compile(f)(3.0)
-    assert seen == ["6.0", "Symbol('*', ...)"]
+    compiled = micrograd.compile(lambda x: a * x)
+    compiled(3.0)
+    assert repr(data_of(compiled.order[0].written.computed[0])) == "Symbol('*', ...)"
 
 
 def test_dots_of_which_few_share_a_row():
@@ -561,7 +557,7 @@ def test_assigning_to_data_that_only_an_object_of_another_kind_knows():
         holder.w.data = holder.w.data * 2
         return holder.w * 3
 
-    with pytest.raises(TypeError, match=r"assigns \.data of a Value from outside"):
+    with pytest.raises(TypeError, match=r"changes .*\.data"):
         micrograd.compile(f)()
     assert type(holder.w.data) is float
 
@@ -612,7 +608,7 @@ def test_an_argument_that_is_assigned_to_is_as_before():
         v.data = 5.0
         return v * 2
 
-    with pytest.raises(TypeError, match=r"assigns \.data"):
+    with pytest.raises(TypeError, match=r"changes .*\.data"):
         micrograd.compile(f)(v)
     assert v.data == 2.0
 

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from programs import BINARY
+from programs import BINARY, hidden
 
 import micrograd
 import micrograd.functional as F
@@ -149,8 +149,8 @@ TABLE = [
     (lambda v: micrograd.compile(lambda: v * (1 / 0))(), [V(1)], ZeroDivisionError, "division by zero"),
     (twice, ["a"], TypeError, "str"),
     (twice, [1.0, 1.0], TypeError, "takes 1 positional argument"),
-    (twice, [{1, 2}], TypeError, "argument 'x': .* got {1, 2} of type set"),
-    (lambda *xs: micrograd.compile(lambda a, b, c: a)(*xs), [1.0, "text", {1}], TypeError, "argument 'c': .* got {1}"),
+    (twice, [iter([1.0])], TypeError, "gone through once only, but to be compiled a function runs twice: pass a list"),
+    (twice, [{"x": [np.ma.array([1.0])]}], TypeError, "of type MaskedArray, .*: pass a list, or a plain array"),
     *(
         (micrograd.compile(lambda x: V(1) * 2).to_torch, [x], TypeError, "rectangular lists of numbers, or of Values")
         for x in ([[1.0], [1.0, 2.0]], {"x": 1.0}, [V(1.0), 2.0])
@@ -219,12 +219,12 @@ def test_a_fault_in_backward(error):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RuntimeError])
 @pytest.mark.parametrize("run", [1, 2])
 def test_a_fault_in_a_trace(error, run):
-    a, calls = Value(2.0), []
+    a, calls = Value(2.0), hidden([])
 
     def f(x):
         out = a * x
-        calls.append(out)
-        if len(calls) == run:
+        calls().append(out)
+        if len(calls()) == run:
             raise error
         return out * a
 

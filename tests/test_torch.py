@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from programs import agree, error_without, gradients, programs
+from programs import agree, error_without, gradients, hidden, programs
 
 import micrograd
 import micrograd.functional as F
@@ -86,11 +86,8 @@ def test_values_of_no_module_are_one_parameter():
     exported = export(micrograd.compile(lambda x: holder["a"] * x * b[0] + b[1].exp() + holder["a"] ** 1.5), 0.5)
     assert {name: list(p.shape) for name, p in exported.named_parameters()} == {"b": [2], "holder.a": []}
     values = [Value(1.0), Value(2.0)]
-    hidden = iter([values, values])
-    make = functools.partial(lambda: values)
-    exported = export(micrograd.compile(lambda x, get=make: get()[0] * x + get()[1]), 0.5)
+    exported = export(micrograd.compile(lambda x, get=hidden(values): get()[0] * x + get()[1]), 0.5)
     assert [name for name, _ in exported.named_parameters()] == ["leaves"]
-    del hidden
 
 
 def test_values_as_arguments_are_tensors_too():

@@ -4,15 +4,12 @@ A call of a compiled function, or of one under vmap, is a node of its own in the
 Its gradient is a dict: what came back to which of the results.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..engine import NOTHING, UNTOUCHED, Value, graph
-from .symbol import Symbol
-
-one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
+from .symbol import Symbol, one_at_a_time
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 from ..engine import Value, data_of
 from ..vmap import compiling, loop
-from .around import name_of
 from .backward import gradients, seed, standing_in
-from .structure import Results, listed, result_like, take_apart, twin, unflatten
+from .structure import Results, listed, result_like, take_apart, twin, unflatten, values_in
+from .surroundings import name_of
 from .symbol import ENTER, Axis, Symbol
 
 Samples: TypeAlias = Sequence[tuple[Any, ...]]
@@ -25,7 +25,7 @@ class Batches:
 
     Args:
         on_symbols: whether this is the run on Symbols, in which all samples become a Batch. In the plain run the first
-            sample shows which Values there are; the results of the others are not known, and Symbols.
+            sample shows which Values there are.
 
     Attributes:
         seen: Values that the plain run has met.
@@ -47,12 +47,18 @@ class Batches:
             axis = Axis(f"samples_{len(self.made)}" if self.made else "samples", len(samples))
             self.made.append(Batch(function, structures[0], [listed(xs) for xs in numbers], values, axis))
             return self.made[-1].results
-        with during(loop):
-            first = function(*samples[0])
-        results = Results(name_of(function), first)
-        self.seen += [v for v in itertools.chain(*values, results.items) if isinstance(v, Value)]
-        unknown = [Value(Symbol("input")) if isinstance(x, Value) else Symbol("input") for x in results.items]
-        return [first, *(results.assemble([*unknown]) for _ in samples[1:])]
+        rows: list[Results] = []
+        for sample, own in zip(samples, values):
+            with during(loop):
+                rows.append(Results(name_of(function), function(*sample)))
+            self.seen += own
+            if rows[1:]:  # no more than the numbers: the graphs of all samples may be too many
+                known = {*own, *values_in(rows[0].items)}
+                rows[-1].items = [
+                    twin(x, x.data) if isinstance(x, Value) and x not in known else x for x in rows[-1].items
+                ]
+        self.seen += values_in(rows[0].items)
+        return [row.assemble(row.items) for row in rows]
 
 
 class Batch(Value):
@@ -129,7 +135,7 @@ class Batch(Value):
 
     def result(self, j: int, x: Any, i: int) -> Any:
         """The j-th item for the i-th sample."""
-        if x in self.columns:
+        if isinstance(x, Value) and x in self.columns:
             return self.columns[x][i]
         if self.has(x):
             number = pick(data_of(x), i)

@@ -1,17 +1,17 @@
 """How a compiled function is called: from Values to tensors, through the program, and back to Values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..engine import NOTHING, Value
-from ..module import found
 from ..vmap import is_vmap
-from .around import within_reach
 from .backward import seed
+from .check import LARGE, check_gradients, check_results
 from .program import Program
 from .structure import PLAIN, result_like, twin, unflatten
+from .surroundings import Surroundings
 from .symbol import Symbol, undisturbed
 from .trace import trace
 
@@ -39,46 +39,60 @@ class Signature(NamedTuple):
         """Arguments of this signature as those by position, and those by name."""
         return arguments[: self.positional], dict(zip(self.names[self.positional :], arguments[self.positional :]))
 
+    def key(self) -> Hashable:
+        """What one program serves: arguments that differ in numbers and Values only, with the same of these at the
+        same places."""
+        first = {v: i for i, v in reversed([*enumerate(self.values)])}
+        same = len(first) < len(self.values) and tuple([first[v] for v in self.values])
+        return self.positional, tuple(self.names), tuple(self.structures), same
+
+    def filled(self, numbers: Iterator[Any], values: Iterator[Any]) -> list[Any]:
+        """Arguments of this signature, with other numbers and Values."""
+        return [unflatten(structure, numbers, values) for structure in self.structures]
+
 
 class Call:
-    """The program for one structure of arguments.
+    """The program for one structure of arguments, and for what there is around a function.
 
     Args:
         function: what is compiled.
         name: what it is called.
+        key: that of the arguments, under which the call is kept.
         given: arguments of that structure.
-        around: what the function refers to; kept alive, as long as its ids are part of a key.
 
     Attributes:
+        around: what the function can reach.
         inputs: for each argument with numbers its name, and their Symbols.
         leaves: the Values that the program depends on, in its order; for one that is an argument, its position.
+
+    Raises:
+        TypeError: the function cannot be compiled.
     """
 
     @undisturbed()
-    def __init__(self, function: Callable[..., Any], name: str, given: Signature, around: Sequence[Any]):
-        self.name, self.structures, self.around = name, given.structures, around
+    def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Signature):
+        self.function, self.name, self.key, self.structures = function, name, key, given.structures
         self.is_vmap = is_vmap(function)
+        kept = {n: structure[1].x for n, structure in zip(given.names, given.structures) if structure[0] == "static"}
+        self.around = Surroundings({name: function, **kept})
         self.inputs = [
             (n, [Symbol("input") for _ in xs]) for n, xs in zip(given.names, given.numbers) if xs is not None
         ]
-        # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
-        # are the same; its gradient is the sum of theirs.
-        twins = [twin(v, v.data) for v in given.values]
-
-        def run(arguments: Sequence[Any]) -> Any:
-            args, kwargs = given.parted(arguments)
-            return function(*args, **kwargs)
+        self.outside = {i: v for i, v in enumerate(given.values) if v in self.around.values}
+        twins = {v: v if v in self.around.values else twin(v, v.data) for v in given.values}
 
         def on_symbols() -> Any:
-            numbers, values = iter([symbol for _, symbols in self.inputs for symbol in symbols]), iter(twins)
-            return run([unflatten(structure, numbers, values) for structure in given.structures])
+            numbers = iter([symbol for _, symbols in self.inputs for symbol in symbols])
+            return self.run(given, given.filled(numbers, iter([twins[v] for v in given.values])))
 
-        mentioned = [*found([x for _, x in within_reach(function)]), *given.values]
-        self.written = trace(name, lambda: run(given.arguments), on_symbols, twins, mentioned)
+        mentioned = dict.fromkeys([*self.around.values, *given.values, *twins.values()])
+        self.written, plain = trace(
+            name, lambda: self.run(given, given.arguments), on_symbols, [*mentioned], self.around
+        )
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
         self.program = Program(name, self.written, self.inputs)
-        argument = {v: i for i, v in enumerate(twins)}
+        argument = {twins[v]: i for i, v in enumerate(given.values) if i not in self.outside}
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
         self.history = [v for v in self.leaves if isinstance(v, Value) and v._prev]
@@ -88,6 +102,33 @@ class Call:
             (place, seed(place), type(x) is Value and not vars(x) and place is not None, self.maker(x, place, i))
             for x, place, i in places
         ]
+        self.items = {place: i for i, (_, place, _) in enumerate(places)}  # of what is computed, where it is returned
+        self.size = sum(x.axis.length if x.axis else 1 for x in self.written.order)
+        check_results(self, given, plain)
+
+    def run(self, given: Signature, arguments: Sequence[Any]) -> Any:
+        """Call the function itself, with arguments of a signature."""
+        args, kwargs = given.parted(arguments)
+        return self.function(*args, **kwargs)
+
+    def leaves_of(self, given: Signature) -> list[Value]:
+        """The Values that the program depends on in a call."""
+        if not self.slots:
+            return self.leaves
+        leaves = self.leaves.copy()
+        for slot, i in self.slots:
+            leaves[slot] = given.values[i]
+        return leaves
+
+    def fits(self, given: Signature) -> bool:
+        """Whether this serves arguments of its structure: what is around is what it was, and those of the arguments
+        that are Values from around are these."""
+        values = given.values
+        if values and (self.outside or not self.around.values.keys().isdisjoint(values)):
+            around = self.around.values
+            if any(v is not self.outside.get(i) for i, v in enumerate(values) if v in around or i in self.outside):
+                return False
+        return self.around.hold()
 
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.
@@ -107,11 +148,8 @@ class Call:
 
     def __call__(self, given: Signature) -> Any:
         """Run the program."""
-        values, program, leaves, history = given.values, self.program, self.leaves, self.history
+        values, program, leaves, history = given.values, self.program, self.leaves_of(given), self.history
         if self.slots:
-            leaves = leaves.copy()
-            for slot, i in self.slots:
-                leaves[slot] = values[i]
             history = [*history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
         try:
             data = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
@@ -120,11 +158,14 @@ class Call:
         inputs = [numbers for numbers in given.numbers if numbers is not None]
         numbers, kept = program.run(data, *inputs)
 
-        def backward(call: Value) -> None:
-            parts: dict[int, Any] = call.grad
+        def backward(node: Value) -> None:
+            parts: dict[int, Any] = node.grad
             outputs = tuple(sorted(parts))
             seeds, arguments = [parts[i] for i in outputs], (data, *inputs, *kept)
             reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
+            if program.unchecked and self.size <= LARGE and self.around.hold():
+                check_gradients(self, given, leaves, data.tolist(), parts, dict(zip(reached, gradients)))
+                program.unchecked = False
             for leaf, g in zip(leaves if len(reached) == len(leaves) else [leaves[i] for i in reached], gradients):
                 leaf.grad = leaf.grad + g if leaf.grad is not None else g
             for leaf in [leaves[i] for i in met]:

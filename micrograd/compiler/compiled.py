@@ -3,17 +3,22 @@
 import functools
 import inspect
 import sys
+import warnings
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from numbers import Integral
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from ..vmap import compiling
-from .around import name_of, surroundings
 from .call import Call, Signature
 from .program import Program
-from .structure import take_apart
+from .structure import NUMBER, Whole, take_apart
+from .surroundings import name_of
+
+OFTEN = 8  # so many times something may change before it is told
 
 
 class Compiled:
@@ -29,7 +34,9 @@ class Compiled:
         self.static = tuple(static)
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.nameless = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
-        self.calls: dict[Hashable, Call] = {}
+        self.calls: dict[Hashable, list[Call]] = {}
+        self.order: list[Call] = []  # in which they were traced
+        self.changes: Counter[str] = Counter()
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if compiling.mapped:  # what is called now becomes part of the trace
@@ -54,8 +61,8 @@ class Compiled:
         return self.latest()
 
     def latest(self, first: Sequence[Any] = ()) -> Program:
-        for call in reversed(self.calls.values()):
-            if all(structure[-1] is x for structure, x in zip(call.structures, first)):
+        for call in reversed(self.order):
+            if all(structure[-1].x is x for structure, x in zip(call.structures, first)):
                 return call.program
         raise AttributeError(f"{self.name} has no program yet: call it first, or see program_for(...)")
 
@@ -96,30 +103,41 @@ class Compiled:
         for i, (name, x) in enumerate(zip(names, given.arguments)):
             found: list[Any] = []
             static = name in self.static and (i < len(args) or name not in self.nameless)
-            given.structures.append(("static", type(x), x) if static else take_apart(x, found, given.values))
+            structure = ("static", Whole(x)) if static else take_apart(x, found, given.values)
+            given.structures.append(("number", int) if structure == NUMBER and isinstance(x, Integral) else structure)
             whole = found[0] if len(found) == 1 and isinstance(found[0], np.ndarray) else None
             many = np.hstack if np.ndarray in map(type, found) else functools.partial(np.array, dtype=float)
             given.numbers.append(whole if whole is not None else many(found) if found else None)
         return given
 
     def call_for(self, given: Signature) -> Call:
-        """How calls of a signature are done."""
-        around = list(surroundings(self.function).values())
-        key = given.positional, tuple(given.names), tuple(given.structures), tuple(map(id, around))
-        try:
-            call = self.calls.get(key)
-        except TypeError:
-            triples = zip(given.names, given.arguments, given.structures)
-            name, x = next((name, x) for name, x, structure in triples if not hashable(structure))
-            raise TypeError(
-                f"argument {name!r}: a compiled function takes numbers, arrays, Values, lists, tuples and dicts of "
-                f"them, and whatever is hashable; got {x!r} of type {type(x).__name__}"
-            ) from None
-        if call is None:
-            call = self.calls[key] = Call(self.function, self.name, given, around)
-            while len(self.calls) > self.maxsize:
-                del self.calls[next(iter(self.calls))]
+        """How calls of a signature are done, with what there is around the function now."""
+        key = given.key()
+        calls = self.calls.get(key, [])
+        for call in calls:
+            if call.fits(given):
+                return call
+        if calls:
+            self.tell_of(calls[0].around.changes())
+        call = Call(self.function, self.name, key, given)
+        self.calls[key] = [call, *calls]
+        self.order.append(call)
+        while len(self.order) > self.maxsize:
+            oldest = self.order.pop(0)
+            self.calls[oldest.key].remove(oldest)
+            if not self.calls[oldest.key]:
+                del self.calls[oldest.key]
         return call
+
+    def tell_of(self, changed: Sequence[str]) -> None:
+        """Warn of what changes again and again."""
+        self.changes.update(changed)
+        if often := [name for name in changed if self.changes[name] >= OFTEN]:
+            warnings.warn(
+                f"{often[0]} changed {self.changes[often[0]]} times, and each time {self.name} was traced anew: pass it "
+                f"as an argument",
+                stacklevel=4,
+            )
 
 
 class Method(functools.partial[Any]):
@@ -136,11 +154,3 @@ class Method(functools.partial[Any]):
         if name == "program":
             return self.func.latest(self.args)  # type: ignore[attr-defined]
         return functools.partial(found, *self.args) if name in ("program_for", "to_torch") else found
-
-
-def hashable(x: Any) -> bool:
-    try:
-        hash(x)
-    except TypeError:
-        return False
-    return True

@@ -1,12 +1,12 @@
 """A compiled function as a torch.nn.Module, with parameters that have the names of the model's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..engine import Value
 from ..module import Module, flat, named, numbers
-from .around import within_reach
 from .call import Call, Signature
+from .surroundings import Surroundings
 
 try:
     import torch
@@ -30,10 +30,10 @@ class Exported(torch.nn.Module):
         self._paths: list[tuple[str, str]] = []  # of each parameter, the module that holds it, and its name there
         self._traces = torch.nn.ModuleList()
         call = compiled.call_for(given)
-        self._register(compiled.function, [v for v in call.leaves if isinstance(v, Value)])
+        self._register(call.around, [v for v in call.leaves if isinstance(v, Value)])
         self._trace(call, given)
 
-    def _register(self, function: Callable[..., Any], leaves: Sequence[Value]) -> None:
+    def _register(self, surroundings: Surroundings, leaves: Sequence[Value]) -> None:
         """Make the parameters: those that the Modules around the function name, and one for all other Values."""
         if results := [v for v in leaves if v._prev]:
             raise TypeError(
@@ -42,7 +42,7 @@ class Exported(torch.nn.Module):
             )
         wanted = set(leaves)
         arguments = [("", x) for x in self._origin.given.arguments if isinstance(x, Module)]
-        for around, x in (*arguments, *within_reach(function)):
+        for around, x in (*arguments, *surroundings.named):
             tensors = list(named(around, x))
             used = [not wanted.isdisjoint(flat(tensor)) for _, tensor in tensors]
             for (name, tensor), use in zip(tensors, used):

@@ -71,6 +71,7 @@ class Program:
     Attributes:
         leaves: those of `written`, in the order in which the program wants them.
         run: the way forward: takes the leaves and the inputs, returns the results and what the ways back need.
+        unchecked: whether there is a way back whose gradients have not been compared with the function's.
     """
 
     def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
@@ -88,6 +89,7 @@ class Program:
         self.leaves = [leaf[symbol] for symbol in self.places.leaves]
         self.run = self.forward.load()
         self.ways: dict[Any, Way] = {}
+        self.unchecked = False
         self.count = itertools.count()
 
     def gradients(
@@ -146,6 +148,7 @@ class Program:
         if len(self.ways) > FEW:
             del self.ways[next(iter(self.ways))]
         rest = [i for i, leaf in enumerate(self.leaves) if found[leaf] is None and leaf in met]
+        self.unchecked = True
         self.ways[outputs, unit] = Way(reached, rest, text, text.load())
         return self.ways[outputs, unit]
 

@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterator
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from numbers import Real
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 
 from ..engine import NOTHING, Value
 from ..module import slots
-from .symbol import Symbol
+from .surroundings import ATOMS, foreign
 
 PLAIN = "a compiled function computes with plain numbers in Values"
+LIST = "pass a list, or a plain array, of numbers or Values"
 NUMBER, VALUE = ("number",), ("value", Value)
 
 
@@ -28,24 +30,29 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
     Returns:
         All that is left, the structure of `x`. It is a key: things of equal structure differ in their numbers and
         Values only.
+
+    Raises:
+        TypeError: `x` has an iterator, which the first of two runs would use up, or a kind of list, dict or array that
+            could not be put together again. Not where there are `others`.
     """
     if type(x) is float:
         numbers.append(x)
         return NUMBER
     if isinstance(x, Value):
         values.append(x)
-        return "value", type(x)
-    if isinstance(x, Symbol) or (isinstance(x, Real) and not isinstance(x, bool)):
+        return ("value", type(x)) if type(x) is Value or others is not None else ("value", type(x), alike(vars(x)))
+    if hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool)):
         numbers.append(x)
         return NUMBER
-    if isinstance(x, np.ndarray) and x.dtype != object:
+    if type(x) is np.ndarray and x.dtype != object:
         numbers.append(np.array(x, dtype=np.float64).reshape(-1))  # a copy: the caller may write into `x` later
         return "numbers", x.shape
-    if isinstance(x, np.ndarray):
+    if type(x) is np.ndarray:
         return "array", x.shape, tuple([take_apart(item, numbers, values, others) for item in x.flat])
-    if isinstance(x, dict):
-        return "dict", tuple(x), tuple([take_apart(item, numbers, values, others) for item in x.values()])
-    if isinstance(x, list | tuple):
+    if type(x) is dict:
+        keys = tuple(map(Whole, x))
+        return "dict", keys, tuple([take_apart(item, numbers, values, others) for item in x.values()])
+    if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
         for kind, found, leaf in (float, numbers, NUMBER), (Value, values, VALUE):  # the two usual cases, faster
             if {*map(type, x)} == {kind}:
                 found.extend(x)
@@ -53,7 +60,47 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
     if others is not None:
         others.append(x)
-    return "static", type(x), x
+    elif isinstance(x, Iterator):
+        raise TypeError(
+            f"got {x!r:.60}, which can be gone through once only, but to be compiled a function runs twice: {LIST}"
+        )
+    elif isinstance(x, list | tuple | dict) or hasattr(type(x), "__array__"):
+        raise TypeError(
+            f"got {x!r:.60} of type {type(x).__name__}, which the program could not put together again: {LIST}"
+        )
+    return "static", Whole(x)
+
+
+class Whole:
+    """Something that stays whole in a structure: a plain object, which is known by its content, or any other, known by
+    being that one."""
+
+    __slots__ = ("key", "x")
+
+    def __init__(self, x: Any):
+        self.x, self.key = x, alike(x)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Whole) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+def alike(x: Any) -> Hashable:
+    """A key by which to know something again. 0.0 and -0.0 differ, and so do 1, 1.0 and True."""
+    kind = type(x)
+    if kind in (list, tuple, deque):
+        return kind, tuple(map(alike, x))
+    if kind is dict:
+        return kind, tuple((alike(key), alike(item)) for key, item in x.items())
+    if kind in (set, frozenset):
+        return kind, frozenset(map(alike, x))
+    if kind is np.ndarray and x.dtype != object:
+        return kind, x.shape, x.dtype, x.tobytes()
+    if kind in ATOMS or kind is range:
+        return kind, repr(x)
+    return (kind, x) if foreign(kind) and kind.__hash__ and not callable(x) else (kind, id(x))
 
 
 def unflatten(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) -> Any:
@@ -64,14 +111,14 @@ def unflatten(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) -> 
     if kind == "value":
         return next(values)
     if kind == "static":
-        return rest[1]
+        return rest[0].x
     if kind == "numbers":
         return array_of(rest[0], list(itertools.islice(numbers, math.prod(rest[0]))))
     if kind == "list" and rest[1] == (VALUE,) * len(rest[1]):  # the usual case, faster
         return tuple_of(rest[0], list(itertools.islice(values, len(rest[1]))))
     children = [unflatten(child, numbers, values) for child in rest[-1]]
     if kind == "dict":
-        return dict(zip(rest[0], children))
+        return dict(zip((key.x for key in rest[0]), children))
     return array_of(rest[0], children) if kind == "array" else tuple_of(rest[0], children)
 
 
@@ -81,7 +128,7 @@ def tuple_of(kind: Any, items: list[Any]) -> Any:
 
 def array_of(shape: tuple[int, ...], items: list[Any]) -> Any:
     """An array of floats, or, where there is a Symbol or a Value among them, of objects."""
-    if all(isinstance(item, Real) for item in items):
+    if not any(hasattr(type(item), "where_le") for item in items):
         return np.array(items, dtype=np.float64).reshape(shape)
     array = np.empty(len(items), dtype=object)
     array[:] = items
@@ -121,6 +168,10 @@ class Results:
     def assemble(self, items: list[Any]) -> Any:
         """Something of the same structure, of other items."""
         return unflatten(self.structure, iter(items[self.count :]), map(items.__getitem__, self.index))
+
+
+def values_in(items: Sequence[Any]) -> list[Value]:
+    return [x for x in items if isinstance(x, Value)]
 
 
 def listed(numbers: list[Any]) -> list[Any]:

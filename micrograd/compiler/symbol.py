@@ -8,6 +8,7 @@ import functools
 import gc
 import pathlib
 import sys
+import threading
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,16 +25,21 @@ GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
 
 
+one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Without Python's garbage collector: Symbols are a great many objects, and none of them garbage."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+    """Without other threads that trace, and without Python's garbage collector: Symbols are a great many objects, and
+    none of them garbage."""
+    with one_at_a_time:
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if collecting:
+                gc.enable()
 
 
 def operator(op: str) -> tuple[Any, Any]:
@@ -96,8 +102,8 @@ def looked_at(what: str) -> Callable[..., Any]:
         raise TypeError(
             f"{what} looks at a number, but while a function is compiled its numbers are not known yet: the "
             f"program must serve all of them. Compute with Values instead, for a choice with relu(), abs(), "
-            f"maximum(), minimum() or where_le(); a number that the structure depends on, such as a size, "
-            f"goes into static=(...) by the name of its argument"
+            f"maximum(), minimum() or where_le(); return the scores, and compare outside; a number that the "
+            f"structure depends on, such as a size, goes into static=(...) by the name of its argument"
         )
 
     return method
@@ -135,7 +141,7 @@ class Symbol:
 
     Attributes:
         op: "+", "-", "*", "/", "**", "neg", "detach", the name of a function of `scalar.py`; or a number to come:
-            "input" for one that is handed in, "leaf" for that of a Value. To a batch and back lead "samples" (numbers)
+            "input" for one that is handed in, "leaf" for that of a Value, "grad" for its gradient, which no program has. To a batch and back lead "samples" (numbers)
             and "stack" (those of Values), "pick", and "total", the sum over the samples. "part" is one dot of a sum.
         args: what it is done to, Symbols and floats. Of "samples" and "stack", one for each sample; of "pick", the
             Symbol and which sample; of "total", the Symbol and which samples, None for all.
@@ -194,6 +200,19 @@ class Symbol:
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
     __format__ = looked_at("a format")
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """While somebody's function runs: Symbols have no hash and no text, which would be looks at a number."""
+    kept = {name: getattr(Symbol, name) for name in ("__hash__", "__repr__")}
+    Symbol.__hash__ = looked_at("hash, in a set or a dict,")  # type: ignore[method-assign]
+    Symbol.__repr__ = looked_at("a text (print, str, repr)")  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for name, method in kept.items():
+            setattr(Symbol, name, method)
 
 
 def ordered(roots: Iterable[Any], known: Container[Symbol] = ()) -> list[Symbol]:

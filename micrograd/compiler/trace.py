@@ -5,16 +5,19 @@ second, Symbols stand in their `data` and for the numbers among the arguments, a
 function, written down. `derivative` then goes back through that graph: the gradients are Symbols as well.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..engine import ByHand, Constant, Value, data_of, graph
 from .backward import gradients, standing_in
 from .batch import Batch, Batches, during
-from .structure import Results
-from .symbol import KEPT, Symbol, ordered
+from .structure import Results, values_in
+from .surroundings import Surroundings
+from .symbol import KEPT, Symbol, ordered, unseen
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
+READ = "the function reads .grad of a Value from outside; pass the number in as an argument"
 
 
 class Trace(NamedTuple):
@@ -41,40 +44,65 @@ def trace(
     name: str,
     run: Callable[[], Any],
     run_on_symbols: Callable[[], Any],
-    arguments: Sequence[Value],
     mentioned: Sequence[Value],
-) -> Trace:
+    around: Surroundings,
+) -> tuple[Trace, Results]:
     """Write down a function.
 
     Args:
         name: the function's.
         run: calls it with its arguments as they are.
         run_on_symbols: calls it with Symbols for the numbers among the arguments.
-        arguments: the Values among the arguments of that call.
-        mentioned: other Values that the function may use.
+        mentioned: Values that the function may use, those among the arguments of either call included.
+        around: what the function can reach.
+
+    Returns:
+        The function, and what it returned in the plain run.
 
     Raises:
-        TypeError: the function looks at a number, assigns to one, or has an operation added by hand that does.
+        TypeError: the function looks at a number, changes what is around it, or has an operation added by hand that
+            looks at a number. All is as it was, then.
     """
-    before = [(v, v.data) for v in mentioned]
     batches = Batches(on_symbols=False)
-    with during(batches):
+    with left_alone(name, mentioned, around), during(batches):
         returned = Results(name, run())
-    if any(v.data is not data for v, data in before):
-        for v, data in before:
-            v.data = data
-        raise TypeError(ASSIGNED)
-    leaves, _ = graph(Value(0.0, [*values_in(returned), *arguments, *mentioned, *batches.seen]))
+    leaves, _ = graph(Value(0.0, [*values_in(returned.items), *mentioned, *batches.seen]))
     known = dict.fromkeys([*leaves, *mentioned, *batches.seen])
-    written, strangers = write_down(name, run_on_symbols, known)
-    if strangers:  # perhaps results from before the call that nothing mentions
-        written, strangers = write_down(name, run_on_symbols, known | strangers)
+    with left_alone(name, (), around):
+        written, strangers = write_down(name, run_on_symbols, known)
+        if strangers:  # perhaps results from before the call that nothing mentions
+            written, strangers = write_down(name, run_on_symbols, known | strangers)
     if by_hand := [v for v in strangers if type(v._grad_fn) is ByHand]:  # others are choices between known numbers
         raise TypeError(
             f"the operation {by_hand[0]._op!r} was added by hand, with numbers that are not computed from "
             f"the data of its parents by +, -, *, / and the functions of Value; these cannot be traced"
         )
-    return written
+    return written, returned
+
+
+@contextlib.contextmanager
+def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iterator[None]:
+    """Refuse what a function changes around it, and put it back."""
+    before = [(v, v.data, v.grad) for v in values]
+    for v, _, grad in before:
+        v.grad = grad * 1.0 if type(grad) is float else grad  # another object: so what is assigned can be told from it
+    marks = [v.grad for v in values]
+    try:
+        yield
+        changed = [around.values.get(v, "an argument") + ".data" for v, data, _ in before if v.data is not data]
+        changed += [
+            around.values.get(v, "an argument") + ".grad" for v, mark in zip(values, marks) if v.grad is not mark
+        ]
+        if changed := changed + around.changes():
+            raise TypeError(
+                f"{name} changes {', '.join(changed[:3])}: the program would not do that again. A compiled function "
+                f"leaves what is around it as it is. Return what is new, and assign it outside; call backward() and "
+                f"zero_grad() outside; draw random numbers outside, and pass them in"
+            )
+    finally:
+        for v, data, grad in before:
+            v.data, v.grad = data, grad
+        around.put_back()
 
 
 def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tuple[Trace, dict[Value, None]]:
@@ -89,10 +117,13 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     stand_ins = {v: Symbol("leaf") for v in known if v.data is not None}
     batches, strangers = Batches(on_symbols=True), dict[Value, None]()
     with standing_in(stand_ins), during(batches):
-        returned = Results(name, run())
+        for v in stand_ins:
+            v.grad = Symbol("grad")
+        with unseen():
+            returned = Results(name, run())
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
             raise TypeError(ASSIGNED)
-        leaves, made = graph(Value(0.0, values_in(returned)))
+        leaves, made = graph(Value(0.0, values_in(returned.items)))
         for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:
             if any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev):
                 strangers[v] = None
@@ -101,15 +132,13 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     if any(x.axis for x in numbers):
         raise TypeError(KEPT)
     order = ordered(numbers)
+    if any(x.op == "grad" for x in order):
+        raise TypeError(READ)
     met = {*leaves, *(x for x in order if x.op == "leaf")}
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}
     batch = batches.made[0] if len(batches.made) == 1 else None
     return Trace(used, others, returned, computed, order, batch), strangers
-
-
-def values_in(results: Results) -> list[Value]:
-    return [x for x in results.items if isinstance(x, Value)]
 
 
 def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> tuple[list[Any], set[Value]]:
