@@ -190,15 +190,15 @@ def test_symbols_of_two_axes_do_not_meet():
 
 
 def test_what_is_kept_under_vmap_is_no_result():
-    kept = []
+    kept = hidden([])
 
     def one(x):
-        kept.append(x * 2.0)
+        kept().append(x * 2.0)
         return x
 
     def whole(X):
         vmap(one)(X)
-        return kept[-1]
+        return kept()[-1]
 
     with pytest.raises(TypeError, match="under vmap was kept, and used outside of it"):
         micrograd.compile(whole)([1.0, 2.0])

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import close, flat, leaf, ordinary
+from programs import close, flat, hidden, leaf, ordinary
 
 import micrograd
 from micrograd import Value
@@ -297,8 +297,10 @@ class Call:
         state = [frame[i] for i in self.args]
         frame.saw(f"a function called{frame.depth}")
 
+        here = hidden(world)
+
         def function(*args: Any) -> Any:
-            return body.run(Frame([*args, *shared], [list(args)], shared, world, " in a function"))
+            return body.run(Frame([*args, *shared], [list(args)], shared, here(), " in a function"))
 
         function = world.inner(id(self), function)
         for i in range(self.times):
@@ -424,9 +426,11 @@ class Map:
 
 
 def sample_function(body: Body, shared: list[Any], known: tuple[Any, ...], world: World) -> Callable[..., Any]:
+    here = hidden(world)  # which counts
+
     def function(*sample: Any) -> Any:
         items = flat(list(sample))
-        return body.run(Frame([*items, *known, *shared], [items], shared, world, " under vmap"))
+        return body.run(Frame([*items, *known, *shared], [items], shared, here(), " under vmap"))
 
     return function
 
@@ -521,17 +525,17 @@ class Case:
         found: list[float] = []
         results: list[list[Any]] = []
         returned: list[Any] = []
-        known: set[int] = set()
+        known: set[Any] = set()
         for turn in self.turns:
             for v, x in zip(leaves, itertools.cycle(turn.leaves)):
                 world.assign(v, x)
             fresh = world.fresh(leaves)
             shared[:] = [*closed_over(fresh), *computed]
-            runs = world.runs
+            runs, kind = world.runs, (turn.samples, turn.picks, len(returned))
             out = flat(list(main(*self.arguments(turn, [*fresh, *computed], returned, world))))
-            if isinstance(world, Compiled) and turn.samples in known:
+            if isinstance(world, Compiled) and kind in known:
                 assert world.runs == runs, "what was traced before is traced again"
-            known.add(turn.samples)
+            known.add(kind)
             results.append(out)
             # Where it is a leaf that was passed through, a copy of now does not follow the leaf.
             returned = [x * 1.0 for x in out if world.is_value(x)]
@@ -545,8 +549,10 @@ class Case:
         if self.direct:
             return world.vmap(sample_function(body, shared, (), world))
 
+        here = hidden(world)
+
         def main(given: Any, rows: Any) -> Any:
-            returned = body.run(frame := Frame([*flat(given), *flat(rows), *shared], [rows], shared, world))
+            returned = body.run(frame := Frame([*flat(given), *flat(rows), *shared], [rows], shared, here()))
             return returned, frame.batches[1:][-1:]
 
         return main

@@ -14,8 +14,8 @@ from ..engine import Value, data_of
 from ..vmap import compiling, loop
 from .backward import gradients, seed, standing_in
 from .structure import Results, listed, result_like, take_apart, twin, unflatten, values_in
-from .surroundings import name_of
 from .symbol import ENTER, Axis, Symbol
+from .uses import name_of
 
 Samples: TypeAlias = Sequence[tuple[Any, ...]]
 

@@ -16,7 +16,7 @@ from ..vmap import compiling
 from .call import Call, Signature
 from .program import Program
 from .structure import NUMBER, Whole, take_apart
-from .surroundings import name_of
+from .uses import name_of
 
 OFTEN = 8  # so many times something may change before it is told
 
@@ -133,11 +133,11 @@ class Compiled:
         """Warn of what changes again and again."""
         self.changes.update(changed)
         if often := [name for name in changed if self.changes[name] >= OFTEN]:
-            warnings.warn(
-                f"{often[0]} changed {self.changes[often[0]]} times, and each time {self.name} was traced anew: pass it "
-                f"as an argument",
-                stacklevel=4,
+            count = self.changes[often[0]]
+            text = (
+                f"{often[0]} changed {count} times, and {self.name} was traced anew each time: pass it as an argument"
             )
+            warnings.warn(text, stacklevel=4)
 
 
 class Method(functools.partial[Any]):

@@ -1,5 +1,6 @@
 """Take arguments and results apart into numbers and Values, and put them together again."""
 
+import contextlib
 import itertools
 import math
 from collections import deque
@@ -11,7 +12,8 @@ import numpy as np
 
 from ..engine import NOTHING, Value
 from ..module import slots
-from .surroundings import ATOMS, foreign
+from .uses import foreign
+from .watch import ATOMS
 
 PLAIN = "a compiled function computes with plain numbers in Values"
 LIST = "pass a list, or a plain array, of numbers or Values"
@@ -100,7 +102,10 @@ def alike(x: Any) -> Hashable:
         return kind, x.shape, x.dtype, x.tobytes()
     if kind in ATOMS or kind is range:
         return kind, repr(x)
-    return (kind, x) if foreign(kind) and kind.__hash__ and not callable(x) else (kind, id(x))
+    if foreign(kind) and not callable(x):
+        with contextlib.suppress(TypeError):  # no hash
+            return kind, hash(x), x
+    return kind, id(x)
 
 
 def unflatten(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) -> Any:

@@ -99,12 +99,14 @@ def looked_at(what: str) -> Callable[..., Any]:
     """A method for what needs the number itself."""
 
     def method(self: "Symbol", *args: Any) -> NoReturn:
-        raise TypeError(
+        error = TypeError(
             f"{what} looks at a number, but while a function is compiled its numbers are not known yet: the "
             f"program must serve all of them. Compute with Values instead, for a choice with relu(), abs(), "
             f"maximum(), minimum() or where_le(); return the scores, and compare outside; a number that the "
             f"structure depends on, such as a size, goes into static=(...) by the name of its argument"
         )
+        Symbol.looks.append(error)
+        raise error
 
     return method
 
@@ -141,8 +143,9 @@ class Symbol:
 
     Attributes:
         op: "+", "-", "*", "/", "**", "neg", "detach", the name of a function of `scalar.py`; or a number to come:
-            "input" for one that is handed in, "leaf" for that of a Value, "grad" for its gradient, which no program has. To a batch and back lead "samples" (numbers)
-            and "stack" (those of Values), "pick", and "total", the sum over the samples. "part" is one dot of a sum.
+            "input" for one that is handed in, "leaf" for that of a Value, "grad" for its gradient, of which no
+            program is made. To a batch and back lead "samples" (numbers) and "stack" (those of Values), "pick", and
+            "total", the sum over the samples. "part" is one dot of a sum.
         args: what it is done to, Symbols and floats. Of "samples" and "stack", one for each sample; of "pick", the
             Symbol and which sample; of "total", the Symbol and which samples, None for all.
         axis: the batch that it belongs to.
@@ -151,6 +154,7 @@ class Symbol:
 
     __slots__ = ("args", "axis", "line", "op")
     __hash__ = object.__hash__
+    looks: ClassVar[list[TypeError]] = []  # what was refused
     at: ClassVar[Line | None] = None  # on the way back: the line of the operation whose gradient is computed
 
     def __init__(self, op: str, *args: Any):
@@ -208,9 +212,15 @@ def unseen() -> Iterator[None]:
     kept = {name: getattr(Symbol, name) for name in ("__hash__", "__repr__")}
     Symbol.__hash__ = looked_at("hash, in a set or a dict,")  # type: ignore[method-assign]
     Symbol.__repr__ = looked_at("a text (print, str, repr)")  # type: ignore[method-assign]
+    Symbol.looks.clear()
     try:
         yield
+    except IndexError as error:  # NumPy's, which does not say what is the matter with an index
+        if Symbol.looks:
+            raise Symbol.looks[-1] from error
+        raise
     finally:
+        Symbol.looks.clear()
         for name, method in kept.items():
             setattr(Symbol, name, method)
 

@@ -1,0 +1,62 @@
+"""What code refers to by name, and which code and which classes are followed there."""
+
+import dis
+import functools
+import sys
+import sysconfig
+from pathlib import Path
+from types import CodeType
+from typing import Any, NamedTuple
+
+OWN = Path(__file__).parents[1]
+PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
+
+
+class Uses(NamedTuple):
+    """Names in code: of globals, of attributes, and of modules that it imports."""
+
+    globals: set[str]
+    attributes: set[str]
+    modules: set[str]
+
+
+KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPORT_FROM": 1, "IMPORT_NAME": 2}
+
+
+@functools.cache
+def read(code: CodeType) -> Uses:
+    """What code reads and assigns, that of comprehensions and inner functions included."""
+    uses = Uses(set(), set(), set())
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
+        if kind is not None:
+            uses[kind].add(instruction.argval)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            for mine, names in zip(uses, read(inner)):
+                mine |= names
+    return uses
+
+
+@functools.cache
+def is_taken(file: str) -> bool:
+    """Whether a file is part of Python, or of an installed package, this one included."""
+    installed = not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+    return (
+        installed or file.startswith("<frozen") or any(Path(file).is_relative_to(folder) for folder in (OWN, *PYTHON))
+    )
+
+
+def foreign(kind: Any) -> bool:
+    """Whether a class is Python's, NumPy's or torch's."""
+    module = kind.__module__
+    if module == "builtins":
+        return "__module__" not in vars(kind)  # it may be made where there is no module
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        return is_taken(getattr(sys.modules.get(module), "__file__", None) or "<frozen")  # somebody's may have its name
+    return module.partition(".")[0] in ("numpy", "torch")
+
+
+def name_of(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))

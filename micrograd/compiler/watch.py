@@ -1,0 +1,160 @@
+"""Things that can change: what is in them, what was, and how to put it back."""
+
+import contextlib
+import pickle
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+CONTAINERS = list, tuple, dict, set, frozenset, deque, bytearray
+NUMBERS = int, float, complex, bool
+ATOMS = {*NUMBERS, str, bytes, type(None)}
+
+
+class Pinned:
+    """Stands for an object in a copy. Only the object is equal to it, or, if it is a number, one that looks the same:
+    == does not tell 0.0 from -0.0, nor 1 from True, and a class may have an == of its own."""
+
+    __slots__ = ("x",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, x: Any):
+        self.x = x
+
+    def __eq__(self, other: object) -> bool:
+        return other is self.x or (type(other) is type(self.x) in NUMBERS and repr(other) == repr(self.x))
+
+
+def pinned(x: Any) -> Any:
+    kind = type(x)
+    if kind in NUMBERS:
+        return Pinned(x) if x in (0, 1) else x
+    plain: Any = object.__eq__
+    return x if kind in ATOMS or kind in CONTAINERS or kind.__eq__ is plain else Pinned(x)
+
+
+class Watch(NamedTuple):
+    """Something that can change.
+
+    Attributes:
+        path: how one would write one of the things in it, with {} for its name, index or key.
+        contents: what is in it, by that.
+        before: what was.
+        restore: makes it what it was.
+    """
+
+    path: str
+    contents: Callable[[], dict[Any, Any]]
+    before: dict[Any, Any]
+    restore: Callable[[dict[Any, Any]], Any]
+
+    def changes(self) -> list[str]:
+        now, before = self.contents(), self.before
+        keys = {**before, **now}
+        changed = [k for k in keys if k not in now or k not in before or [pinned(before[k])] != [now[k]]]
+        if not changed and [*now] != [*before]:  # another order
+            changed = [*keys][:1]
+        return [self.path.format(key).lstrip(".") for key in changed]
+
+    def put_back(self) -> None:
+        if self.changes():
+            self.restore(self.before)
+
+
+def watch(path: str, contents: Callable[..., Any], restore: Callable[..., Any], *args: Any) -> Watch:
+    """A Watch of two functions, of which the first arguments are `args`."""
+    return Watch(path, partial(contents, *args), contents(*args), partial(restore, *args))
+
+
+# ---- containers ----
+
+
+def items(x: Any) -> dict[Any, Any]:
+    return dict(x.items() if isinstance(x, dict) else enumerate(x))
+
+
+def fill(x: Any, before: dict[Any, Any]) -> None:
+    x.clear()
+    (x.update if isinstance(x, dict | set) else x.extend)(before if isinstance(x, dict) else before.values())
+
+
+def copy_of(x: Any) -> Any:
+    """What a container is compared with later."""
+    if isinstance(x, dict):
+        return {key: pinned(item) for key, item in x.items()}
+    if isinstance(x, set | bytearray):
+        return x.copy()
+    return deque(map(pinned, x)) if isinstance(x, deque) else [*map(pinned, x)]
+
+
+# ---- names: globals, attributes, the contents of cells ----
+
+
+def chosen(x: Mapping[str, Any], names: Collection[str] | None, owner: Any) -> dict[str, Any]:
+    """What a namespace has under some names; None for all."""
+    return {name: item for name, item in x.items() if names is None or name in names}
+
+
+def rename(x: Any, names: Collection[str] | None, owner: Any, before: dict[str, Any]) -> None:
+    for name, item in chosen(x, names, owner).items():
+        if name not in before:
+            delattr(owner, name) if owner else x.pop(name)
+        elif before[name] is not item:
+            setattr(owner, name, before[name]) if owner else x.update({name: before[name]})
+    for name in before.keys() - x.keys():
+        setattr(owner, name, before[name]) if owner else x.update({name: before[name]})
+
+
+def attributes(x: Any, names: Collection[str]) -> dict[str, Any]:
+    """Those that there are; a cell with nothing in it has none."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(AttributeError, ValueError):
+            found[name] = getattr(x, name)
+    return found
+
+
+def assign(x: Any, names: Collection[str], before: dict[str, Any]) -> None:
+    for name in names:
+        if name in before:
+            setattr(x, name, before[name])
+        elif hasattr(x, name):
+            delattr(x, name)
+
+
+# ---- numbers ----
+
+
+def array_in(x: Any) -> Any:
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+
+
+def numbers_in(x: Any) -> dict[str, Any]:
+    """What is in an array, or in what can be seen as one, such as a tensor."""
+    array = array_in(x)
+    return {"...": array.tolist() if array.dtype.hasobject else (array.shape, array.dtype.str, array.tobytes())}
+
+
+def overwrite(x: Any, before: dict[str, Any]) -> None:
+    was = before["..."]
+    array_in(x)[...] = was if isinstance(was, list) else np.frombuffer(was[2], was[1]).reshape(was[0])
+
+
+def state(x: Any) -> dict[str, Any]:
+    """That of a generator of random numbers."""
+    return {"": pickle.dumps(x.getstate() if hasattr(x, "getstate") else bits(x).state)}
+
+
+def set_state(x: Any, before: dict[str, Any]) -> None:
+    was = pickle.loads(before[""])
+    if hasattr(x, "setstate"):
+        x.setstate(was)
+    else:
+        bits(x).state = was
+
+
+def bits(x: Any) -> Any:
+    return getattr(x, "bit_generator", None) or x._bit_generator

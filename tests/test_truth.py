@@ -1,0 +1,967 @@
+"""Compiled or not, the same numbers: what changes around a function, what it changes, and what it cannot promise."""
+
+import argparse
+import collections
+import dataclasses
+import enum
+import functools
+import itertools
+import math
+import random
+import time
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from programs import agree, hidden
+
+import micrograd
+from micrograd import Value, vmap
+from micrograd.nn import MLP, Layer, Module
+
+A, B = Value(2.0), Value(-3.0)
+
+
+class Config:
+    scale = 2.0
+    limit = 3
+
+    def __init__(self):
+        self.rate, self.training, self.nested = 0.5, True, {"depth": [1.0, 2.0]}
+
+
+class Slotted:
+    __slots__ = ("other", "scale")
+
+    def __init__(self):
+        self.scale = 2.0
+
+
+@dataclasses.dataclass
+class Point:
+    x: float = 1.0
+    tags: list = dataclasses.field(default_factory=lambda: [1.0])
+
+
+class Same:
+    """Equal to everything of its kind."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __eq__(self, other):
+        return isinstance(other, Same)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Color(enum.Enum):
+    RED = 1.0
+    BLUE = 2.0
+
+
+RATE = 0.5
+TABLE = [1.0, 2.0]
+
+
+def helper(x):
+    return x * RATE * TABLE[0]
+
+
+def deeper(x):
+    return helper(x) + sum(TABLE)
+
+
+def change_global(name, x):
+    globals()[name] = x
+
+
+# Each row: a function that makes (a function, something that changes what is around it).
+
+
+def a_global():
+    return lambda x: A * x * RATE, lambda i: change_global("RATE", 0.5 + i)
+
+
+def a_global_of_a_helper():
+    return lambda x: A * deeper(x), lambda i: change_global("RATE", 0.5 + i)
+
+
+def an_item_of_a_global_of_a_helper():
+    return lambda x: A * deeper(x), lambda i: TABLE.append(float(i))
+
+
+def a_helper_that_is_replaced():
+    return lambda x: A * helper(x), lambda i: change_global("helper", lambda x: x * (i + 1.0))
+
+
+def an_attribute():
+    cfg = Config()
+    return lambda x: A * x * cfg.rate, lambda i: setattr(cfg, "rate", i + 1.0)
+
+
+def a_flag():
+    cfg = Config()
+    return lambda x: A * x if cfg.training else A + x, lambda i: setattr(cfg, "training", i % 2 == 1)
+
+
+def a_class_attribute():
+    cfg = Config()
+    return lambda x: A * x * cfg.scale, lambda i: setattr(Config, "scale", i + 1.0)
+
+
+def a_class_attribute_of_a_class():
+    return lambda x: A * x * Config.limit, lambda i: setattr(Config, "limit", i + 1.0)
+
+
+def an_attribute_that_hides_that_of_the_class():
+    cfg = Config()
+    return lambda x: A * x * cfg.limit, lambda i: setattr(cfg, "limit", 10.0 + i)
+
+
+def what_is_nested():
+    cfg = Config()
+    return lambda x: A * x * sum(cfg.nested["depth"]), lambda i: cfg.nested["depth"].append(float(i))
+
+
+def a_slot():
+    cfg = Slotted()
+    return lambda x: A * x * cfg.scale, lambda i: setattr(cfg, "scale", i + 1.0)
+
+
+def a_slot_that_was_empty():
+    cfg = Slotted()
+    return lambda x: A * x * getattr(cfg, "other", 1.0), lambda i: setattr(cfg, "other", i + 1.0)
+
+
+def a_dataclass():
+    p = Point()
+    return lambda x: A * x * p.x + sum(p.tags), lambda i: setattr(p, "x", i + 1.0)
+
+
+def a_list_in_a_dataclass():
+    p = Point()
+    return lambda x: A * x + sum(p.tags), lambda i: p.tags.append(1.0)
+
+
+def one_that_is_equal_but_another():
+    cfg = {"it": Same(1.0)}
+    return lambda x: A * x * cfg["it"].scale, lambda i: cfg.update(it=Same(i + 2.0))
+
+
+def a_dict_item():
+    cfg = {"rate": 0.5}
+    return lambda x: A * x * cfg["rate"], lambda i: cfg.update(rate=i + 1.0)
+
+
+def the_order_of_a_dict():
+    cfg = {"a": 1.0, "b": 2.0}
+
+    def turn(i):
+        cfg["a"] = cfg.pop("a")
+        cfg["b"] = cfg.pop("b") if i % 2 else cfg["b"]
+
+    return lambda x: A * x * next(iter(cfg.values())), turn
+
+
+def zero_and_minus_zero():
+    cfg = Config()
+    cfg.rate = 0.0
+    return lambda x: A / (x * cfg.rate), lambda i: setattr(cfg, "rate", -cfg.rate)
+
+
+def one_and_true():
+    cfg = {"k": 1}
+    return lambda x: A * x * (2.0 if cfg["k"] is True else 3.0), lambda i: cfg.update(k=[1, True, 1.0][i % 3])
+
+
+def a_list_that_grows():
+    ws = [Value(1.0)]
+    return lambda x: sum(w * x for w in ws) * A, lambda i: ws.append(Value(i + 2.0))
+
+
+def a_value_that_is_replaced():
+    ws = [Value(1.0), Value(2.0)]
+    return lambda x: ws[0] * x + ws[1] * A, lambda i: ws.__setitem__(0, Value(i + 5.0))
+
+
+def a_layer_that_is_replaced():
+    model = MLP(2, [2, 1])
+    return lambda x: model([x, 1.0]) * A, lambda i: model.layers.__setitem__(0, Layer(2, 2, nonlin="tanh"))
+
+
+def an_activation():
+    model = MLP(2, [2, 1])
+    return lambda x: model([x, -1.0]) * A, lambda i: setattr(
+        model.layers[0].neurons[0], "nonlin", ["tanh", False][i % 2]
+    )
+
+
+def a_method_of_a_class():
+    class Net(Module):
+        def __init__(self):
+            self.w = Value(2.0)
+
+        def act(self, x):
+            return x.tanh()
+
+        def __call__(self, x):
+            return self.act(self.w * x) * A
+
+    net = Net()
+    return lambda x: net(x), lambda i: setattr(Net, "act", lambda self, x: x * float(i + 1))
+
+
+def another_class():
+    class Net:
+        def __call__(self, x):
+            return A * x
+
+    class Other(Net):
+        def __call__(self, x):
+            return A * x * x
+
+    net = Net()
+    return lambda x: net(x), lambda i: setattr(net, "__class__", [Other, Net][i % 2])
+
+
+def a_mutable_default():
+    def f(x, k=[1.0]):  # noqa: B006
+        return A * x * sum(k)
+
+    return f, lambda i: (f.__defaults__ or ())[0].append(i)
+
+
+def a_default():
+    def f(x, *, k=1.0):
+        return A * x * k
+
+    return f, lambda i: setattr(f, "__kwdefaults__", {"k": i + 2.0})
+
+
+def a_default_of_a_helper():
+    def scale(x, k=1.0):
+        return x * k
+
+    return lambda x: A * scale(x), lambda i: setattr(scale, "__defaults__", (i + 2.0,))
+
+
+def code():
+    def f(x):
+        return A * x
+
+    return f, lambda i: setattr(f, "__code__", [(lambda x: A + x).__code__, (lambda x: A * x).__code__][i % 2])
+
+
+def an_attribute_of_a_function():
+    def f(x):
+        return A * x * vars(f)["rate"] + f.rate  # type: ignore[attr-defined]
+
+    vars(f)["rate"] = 1.0
+    return f, lambda i: setattr(f, "rate", i + 2.0)
+
+
+def a_cell():
+    rate = 1.0
+
+    def change(i):
+        nonlocal rate
+        rate = i + 2.0
+
+    return lambda x: A * x * rate, change
+
+
+def an_array():
+    w = np.array([1.0, 2.0])
+    return lambda x: A * x * w[0] + w[1], lambda i: w.__setitem__(0, i + 3.0)
+
+
+def the_shape_of_an_array():
+    w = {"it": np.arange(6.0)}
+    return lambda x: A * x * w["it"].shape[0], lambda i: setattr(w["it"], "shape", [(2, 3), (3, 2), (6,)][i % 3])
+
+
+def an_array_of_values():
+    w = np.array([Value(1.0), Value(2.0)])
+    return lambda x: A * x * w[0], lambda i: w.__setitem__(0, Value(i + 3.0))
+
+
+def a_tensor():
+    w = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    return lambda x: A * x * float(w[0]), lambda i: w.__setitem__(0, i + 3.0)
+
+
+def a_set():
+    names = {"a"}
+    return lambda x: A * x if "b" in names else A + x, lambda i: (names.add if i % 2 else names.discard)("b")
+
+
+def a_deque():
+    window = collections.deque([1.0], maxlen=3)
+    return lambda x: A * x + sum(window), lambda i: window.append(i + 2.0)
+
+
+def a_namespace():
+    cfg = types.SimpleNamespace(rate=1.0)
+    return lambda x: A * x * cfg.rate, lambda i: setattr(cfg, "rate", i + 2.0)
+
+
+def parsed_arguments():
+    cfg = argparse.Namespace(rate=1.0)
+    return lambda x: A * x * cfg.rate, lambda i: setattr(cfg, "rate", i + 2.0)
+
+
+def a_kind_of_dict():
+    cfg = collections.defaultdict(float, rate=1.0)
+    return lambda x: A * x * cfg["rate"], lambda i: cfg.update(rate=i + 2.0)
+
+
+def a_dict_that_is_an_object():
+    cfg = collections.UserDict(rate=1.0)
+    return lambda x: A * x * cfg["rate"], lambda i: cfg.update(rate=i + 2.0)
+
+
+def a_module():
+    module = types.ModuleType("settings")
+    vars(module)["rate"] = 1.0
+    return lambda x: A * x * module.rate, lambda i: setattr(module, "rate", i + 2.0)
+
+
+def a_constant_of_pythons():
+    def change(i):
+        vars(math)["scale"] = i + 1.0
+
+    change(0)
+    return lambda x: A * x * math.scale, change  # type: ignore[attr-defined]
+
+
+def a_module_that_is_imported_inside():
+    def f(x):
+        from math import scale  # type: ignore[attr-defined]
+
+        return A * x * scale
+
+    def change(i):
+        vars(math)["scale"] = i + 1.0
+
+    change(0)
+    return f, change
+
+
+def a_name_of_pythons_that_is_hidden():
+    return lambda x: A * max(x * 0 + 1.0 if False else 1.0, 2.0) * x, lambda i: change_global("max", lambda *_: i + 5.0)
+
+
+def a_partial():
+    cfg = {"k": 1.0}
+    return functools.partial(lambda cfg, x: A * x * cfg["k"], cfg), lambda i: cfg.update(k=i + 2.0)
+
+
+def a_partial_inside():
+    cfg = {"k": 1.0}
+    scale = functools.partial(lambda x, cfg: x * cfg["k"], cfg=cfg)
+    return lambda x: A * scale(x), lambda i: cfg.update(k=i + 2.0)
+
+
+def a_bound_method():
+    class Net:
+        k = 1.0
+
+        def f(self, x):
+            return A * x * self.k
+
+    net = Net()
+    return net.f, lambda i: setattr(net, "k", i + 2.0)
+
+
+def a_bound_method_inside():
+    class Net:
+        k = 1.0
+
+        def f(self, x):
+            return x * self.k
+
+    net = Net()
+    f = net.f
+    return lambda x: A * f(x), lambda i: setattr(net, "k", i + 2.0)
+
+
+def a_callable_object():
+    class Net:
+        def __init__(self):
+            self.k = 1.0
+
+        def __call__(self, x):
+            return A * x * self.k
+
+    net = Net()
+    return net, lambda i: setattr(net, "k", i + 2.0)
+
+
+def a_property():
+    class Net:
+        k = 1.0
+
+        @property
+        def twice(self):
+            return 2.0 * self.k
+
+        @staticmethod
+        def more():
+            return TABLE[0]
+
+        @classmethod
+        def scale(cls):
+            return cls.k
+
+        @functools.cached_property
+        def once(self):
+            return TABLE[1]
+
+    net = Net()
+    assert net.once
+    return lambda x: A * x * net.twice * net.more() * net.scale() * net.once, lambda i: setattr(Net, "k", i + 2.0)
+
+
+def what_a_static_method_reads():
+    class Net:
+        @staticmethod
+        def more():
+            return TABLE[0]
+
+    net = Net()
+    return lambda x: A * x * net.more(), lambda i: TABLE.__setitem__(0, i + 2.0)
+
+
+def a_decorated_helper():
+    cfg = {"k": 1.0}
+
+    def twice(f):
+        @functools.wraps(f)
+        def both(x):
+            return f(x) + f(x)
+
+        return both
+
+    @twice
+    def scale(x):
+        return x * cfg["k"]
+
+    return lambda x: A * scale(x), lambda i: cfg.update(k=i + 2.0)
+
+
+def another_compiled_function():
+    cfg = {"k": 1.0}
+    inner = micrograd.compile(lambda x: A * x * cfg["k"])
+    return lambda x: inner(x) * A, lambda i: cfg.update(k=i + 2.0)
+
+
+def under_vmap():
+    cfg = Config()
+    return lambda x: sum(vmap(lambda row: A * row * cfg.rate)([x, 2.0])), lambda i: setattr(cfg, "rate", i + 1.0)
+
+
+def an_enum():
+    cfg = {"color": Color.RED}
+    return lambda x: A * x * cfg["color"].value, lambda i: cfg.update(color=[Color.BLUE, Color.RED][i % 2])
+
+
+def a_label():
+    class Param(Value):
+        scale = 1.0
+
+    p = Param(2.0)
+    return lambda x: p * x * p.scale * A, lambda i: setattr(p, "scale", i + 2.0)
+
+
+def what_getattr_finds():
+    cfg = Config()
+    return lambda x: A * x * getattr(cfg, "ra" + "te"), lambda i: setattr(cfg, "rate", i + 1.0)
+
+
+MADE = list(globals().values())
+CHANGES = [x for x in MADE[MADE.index(a_global) :] if isinstance(x, types.FunctionType)]
+
+
+@pytest.fixture(autouse=True)
+def as_it_was():
+    before, table, scale, limit = dict(globals()), list(TABLE), Config.scale, Config.limit
+    yield
+    for name in {**globals()}:
+        if name not in before:
+            del globals()[name]
+    globals().update(before)
+    TABLE[:] = table
+    Config.scale, Config.limit = scale, limit
+    vars(math).pop("scale", None)
+
+
+@pytest.mark.parametrize("make", CHANGES, ids=lambda make: make.__name__)
+@pytest.mark.filterwarnings("error")
+def test_what_is_around_a_function_may_change(make):
+    f, change = make()
+    compiled = micrograd.compile(f)
+    for i in range(6):
+        for x in (0.5, -1.5):
+            results = []
+            for function in (f, compiled):
+                A.grad = 0.0
+                out = function(x)
+                out.backward()
+                results += [(out.data, A.grad)]
+            agree(results[1], results[0])
+        assert compiled.order, "it was compiled"
+        change(i)
+
+
+def test_the_old_program_serves_what_comes_back():
+    cfg = Config()
+    compiled = micrograd.compile(lambda x: A * x if cfg.training else A + x)
+    for i in range(20):
+        cfg.training = i % 2 == 0
+        assert compiled(3.0).data == (6.0 if cfg.training else 5.0)
+    assert len(compiled.order) == 2
+
+
+def test_what_does_not_matter_is_not_traced_anew():
+    class Trainer:
+        def __init__(self):
+            self.model, self.steps, self.losses, self.rate = MLP(2, [2, 1]), 0, [], 0.5
+            self.loss = micrograd.compile(self.compute)
+
+        def compute(self, x):
+            return self.model(x) * self.rate
+
+        def step(self):
+            self.losses.append(self.loss([1.0, 2.0]).data)
+            self.steps += 1
+
+    trainer = Trainer()
+    for _ in range(10):
+        trainer.step()
+    assert len(trainer.loss.order) == 1
+
+
+def test_what_changes_again_and_again_is_told():
+    cfg = {"rate": 0.0}
+    compiled = micrograd.compile(lambda x: A * x * cfg["rate"])
+    for i in range(8):
+        cfg["rate"] = float(i)
+        compiled(1.0)
+    cfg["rate"] = 8.0
+    with pytest.warns(
+        UserWarning, match=r"^cfg\['rate'\] changed 8 times, and <lambda> .* anew .*: pass it as an argument"
+    ):
+        compiled(1.0)
+
+
+# ---- effects ----
+
+
+def counts(x, state):
+    state["n"] += 1
+    return A * x
+
+
+def carries(x, state):
+    state["h"] = state["h"] * A + x
+    return state["h"]
+
+
+def appends(x, state):
+    state["kept"].append(A * x)
+    return state["kept"][-1]
+
+
+def keeps(x, state):
+    state["cfg"].last = A * x
+    return A * x
+
+
+def writes(x, state):
+    state["array"][0] = 5.0
+    return A * x
+
+
+def adds(x, state):
+    state["set"].add("b")
+    return A * x
+
+
+def pushes(x, state):
+    state["deque"].append(1.0)
+    return A * x
+
+
+def extends(x, state):
+    state["bytes"].append(1)
+    return A * x
+
+
+def of_a_class(x, state):
+    setattr(Config, "made", 1.0)  # noqa: B010
+    Config.scale += 1.0
+    return A * x
+
+
+def of_a_slot(x, state):
+    state["slotted"].scale += 1.0
+    state["slotted"].other = 1.0
+    return A * x
+
+
+def a_global_name(x, state):
+    global made_inside
+    made_inside = A * x  # type: ignore[name-defined]
+    return A * x
+
+
+def draws(x, state):
+    return A * x * random.random()
+
+
+def draws_rarely(x, state):
+    return A * x if random.random() > 1e-9 else A
+
+
+def draws_with_numpy(x, state):
+    return A * x * (2.0 if np.random.rand() < 2.0 else 3.0)
+
+
+def draws_with_a_generator(x, state):
+    return A * x * (2.0 if state["rng"].random() < 2.0 else 3.0)
+
+
+def draws_with_its_own(x, state):
+    return A * x * (2.0 if state["own"].random() < 2.0 else 3.0)
+
+
+def assigns(x, state):
+    A.data = 5.0
+    return A * x
+
+
+def assigns_the_same(x, state):
+    B.grad = 0.0
+    return A * x
+
+
+def walks_back(x, state):
+    out = A * x
+    out.backward()
+    return out
+
+
+def zeroes(x, state):
+    for v in (A, B):
+        v.grad = 0.0
+    return A * x
+
+
+EFFECTS = {
+    counts: r"state\['n'\]",
+    carries: r"state\['h'\]",
+    appends: r"state\['kept'\]\[0\]",
+    keeps: r"state\['cfg'\]\.last",
+    writes: r"state\['array'\]",
+    adds: r"state\['set'\]\[1\]",
+    pushes: r"state\['deque'\]\[0\]",
+    extends: r"state\['bytes'\]\[0\]",
+    of_a_class: r"Config\.scale, Config\.made",
+    of_a_slot: r"state\['slotted'\]\.(scale|other)",
+    a_global_name: "made_inside",
+    draws: "random",
+    draws_rarely: "random",
+    draws_with_numpy: r"np\.random",
+    draws_with_a_generator: r"state\['rng'\]",
+    draws_with_its_own: r"state\['own'\]",
+    assigns: r"A\.data",
+    assigns_the_same: r"B\.grad",
+    walks_back: r"A\.grad",
+    zeroes: r"A\.grad, B\.grad",
+}
+
+
+@pytest.mark.parametrize("function", EFFECTS, ids=lambda function: function.__name__)
+def test_effects_are_refused(function):
+    state: dict[str, Any] = {
+        "n": 0,
+        "h": 0.5,
+        "kept": [],
+        "cfg": Config(),
+        "array": np.zeros(2),
+        "set": {"a"},
+        "deque": collections.deque(),
+        "bytes": bytearray(),
+        "slotted": Slotted(),
+        "rng": np.random.default_rng(0),
+        "own": random.Random(0),
+    }
+    before = repr({**state, "cfg": vars(state["cfg"])}), state["rng"].bit_generator.state, state["own"].getstate()
+    everyones = random.getstate()
+    A.grad, B.grad = 1.0, 2.0
+    with pytest.raises(TypeError, match=f"^<lambda> changes {EFFECTS[function]}.*: the program would not"):
+        micrograd.compile(lambda x: function(x, state))(3.0)
+    after = repr({**state, "cfg": vars(state["cfg"])}), state["rng"].bit_generator.state, state["own"].getstate()
+    assert before[0] == after[0]
+    assert before[1:] == after[1:]
+    assert random.getstate() == everyones
+    assert (A.data, A.grad, B.grad, Config.scale) == (2.0, 1.0, 2.0, 2.0)
+    assert not hasattr(Config, "made")
+    assert not hasattr(state["slotted"], "other")
+    assert "made_inside" not in globals()
+    A.grad = B.grad = 0.0
+
+
+def test_the_state_of_a_hidden_thing_is_noticed():
+    state = hidden({"h": 0.5})
+
+    def carries(x):
+        state()["h"] = state()["h"] * 0.5 + x
+        return A * state()["h"]
+
+    with pytest.raises(TypeError, match=r"carries computes something else .*: its result is .*, without"):
+        micrograd.compile(carries)(3.0)
+
+
+def test_a_gradient_is_not_read_inside():
+    with pytest.raises(TypeError, match=r"reads \.grad of a Value from outside"):
+        micrograd.compile(lambda x: A * x * A.grad)(3.0)
+    with pytest.raises(TypeError, match=r"reads \.grad of a Value from outside"):
+        micrograd.compile(lambda x: [A * x, B.grad])(3.0)
+
+
+def test_backward_inside_over_values_from_inside():
+    def f(x):
+        inner = Value(x)
+        (inner * inner).backward()
+        return A * inner.grad
+
+    compiled = micrograd.compile(f)
+    assert [compiled(x).data for x in (3.0, 4.0)] == [12.0, 16.0]
+
+
+# ---- what is only seen by comparing ----
+
+
+def the_clock(x):
+    return A * x * time.perf_counter()
+
+
+def by_type(x):
+    return A * x if isinstance(x, float) else A + x
+
+
+def in_spite_of_an_error(x):
+    try:
+        return A * x if x > 0 else A
+    except TypeError:
+        return A + x
+
+
+def a_list_or_not(x):
+    return [A * x] if isinstance(x, float) else A * x
+
+
+def one_or_the_other(x):
+    return A if isinstance(x, float) else B
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (the_clock, "computes something else when it is compiled"),
+        (by_type, r"its result is 5\.0, without compile it is 6\.0"),
+        (in_spite_of_an_error, r"its result is 5\.0, without compile it is 6\.0"),
+        (a_list_or_not, "returned something of another structure when it ran again"),
+        (one_or_the_other, "returned something of another structure when it ran again"),
+    ],
+)
+def test_what_differs_is_told(function, words):
+    compiled = micrograd.compile(function)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=f"^{function.__name__} {words}.*|^{function.__name__} .*{words}") as error:
+            compiled(3.0)
+        assert "where_le()" in str(error.value)
+        assert "static=" in str(error.value)
+    assert not compiled.order
+
+
+def test_gradients_that_differ_are_told():
+    def odd(x):
+        return Value(x.data * 1.0, (x,), "odd", lambda out: send(out))
+
+    def send(out):
+        out._prev[0].grad += out.grad * (2.0 if isinstance(out.data, float) else 3.0)
+
+    compiled = micrograd.compile(lambda x: odd(A) * x)
+    for _ in range(2):
+        A.grad = 1.0
+        with pytest.raises(TypeError, match=r"else .*: the gradient of A is 9\.0, without .* is 6\.0"):
+            compiled(3.0).backward()
+        assert A.grad == 1.0
+    A.grad = 0.0
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda x: x in {1.0, 2.0},
+        lambda x: {1.0: 5.0}.get(x, 1.0),
+        lambda x: hash(x),
+        lambda x: str(x),
+        lambda x: repr(x),
+        lambda x: f"{x}",
+        lambda x: f"{x:.2f}",
+        lambda x: print(x),
+        lambda x: print(Value(x)),
+        lambda x: [1.0, 2.0][x],
+        lambda x: x in [1.0, 2.0],
+        lambda x: functools.lru_cache(lambda y: y)(x),
+        lambda x: np.arange(3)[x],
+        lambda x: np.array([x, x]) > 0,
+        lambda x: np.array([x]).astype(int),
+    ],
+)
+def test_what_looks_at_a_number_says_so(look):
+    with pytest.raises(TypeError, match=r"looks at a number.*return the scores, and compare outside"):
+        micrograd.compile(lambda x: [A * x, look(x)][0])(1)
+
+
+# ---- arguments ----
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [iter([1.0]), (x for x in [1.0]), zip([1.0]), [map(float, [1])], itertools.count()],
+    ids=lambda x: type(x).__name__,
+)
+def test_iterators_as_arguments(argument):
+    with pytest.raises(TypeError, match=r"gone through once only.*pass a list"):
+        micrograd.compile(lambda xs: A * sum(xs))(argument)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        np.ma.array([1.0, 2.0], mask=[False, True]),
+        np.ones((1, 2)).view(np.matrix),
+        type("Rows", (list,), {})([1.0]),
+        collections.OrderedDict(a=1.0),
+        torch.ones(2),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_kinds_of_arrays_and_lists_as_arguments(argument):
+    with pytest.raises(TypeError, match=f"of type {type(argument).__name__}, .*: pass a list, or a plain array"):
+        micrograd.compile(lambda xs: A * xs[0])(argument)
+
+
+def test_which_values_are_the_same():
+    class Param(Value):
+        scale = 1.0
+
+    def f(p, q):
+        same = 2.0 if p is q else 3.0
+        outside = 5.0 if p is B else 7.0 if q in [A] else 11.0
+        kind = 13.0 if isinstance(p, Param) else 17.0
+        return p * q * same * outside * kind * getattr(p, "scale", 1.0)
+
+    compiled = micrograd.compile(f)
+    special, other = Param(1.5), Param(2.5)
+    other.scale = 4.0
+    c, d = Value(0.5), Value(0.25)
+    for p, q in itertools.product((A, B, c, d, special, other), repeat=2):
+        found = []
+        for function in (f, compiled):
+            for v in (p, q):
+                v.grad = 0.0
+            out = function(p, q)
+            out.backward()
+            found.append([out.data, p.grad, q.grad])
+        agree(found[1], found[0])
+
+
+def test_static_numbers_and_flags_that_are_equal_but_differ():
+    @micrograd.compile(static=("k",))
+    def f(x, k):
+        return A * x * (1.0 if k is True else 3.0 if isinstance(k, int) else 5.0) + math.copysign(1.0, k)
+
+    for k in (0.0, -0.0, 0, False, 1, True, 1.0, -1.0):
+        assert f(1.0, k).data == f.function(1.0, k).data
+    compiled = micrograd.compile(lambda x, table: A * x * sum(1.0 if key is True else 2.0 for key in table))
+    assert [compiled(1.0, table).data for table in ({1: 1.0}, {True: 1.0}, {1.0: 1.0})] == [4.0, 2.0, 4.0]
+
+
+def test_objects_among_the_arguments():
+    one, other = Same(2.0), Same(3.0)
+    compiled = micrograd.compile(lambda x, same: A * x * same.scale)
+    assert [compiled(1.0, x).data for x in (one, other, one)] == [4.0, 6.0, 4.0]
+    one.scale = 5.0
+    assert compiled(1.0, one).data == 10.0
+    sizes = micrograd.compile(lambda x, sizes: A * x * sum(sizes), static=("sizes",))
+    assert [sizes(1.0, k).data for k in ([1, 2], [1, 3], [1, 2])] == [6.0, 8.0, 6.0]
+    assert len(sizes.order) == 2
+
+
+def test_whole_numbers_and_others():
+    compiled = micrograd.compile(lambda n, x: A * x if isinstance(n, int) else A + x)
+    with pytest.raises(TypeError, match="computes something else"):
+        compiled(1, 3.0)
+    assert compiled(1.0, 3.0).data == 5.0
+    with pytest.raises(TypeError, match="computes something else"):
+        compiled(1, 3.0)
+
+
+# ---- rounding ----
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: sum([x * A, -x * A, A * 1e-9]) * 1e9,
+        lambda x: (A * x + 1e16) - 1e16 + A,
+        lambda x: sum([A * 1e16, x, A * -1e16, x]),
+        lambda x: sum([A * 1e308, A * -1e308, x]),
+        lambda x: sum([A * 9e307, x * 1e308, A * -9e307]),
+        lambda x: (A * 1e8 + x) ** 2 - (A * 1e8) ** 2,
+        lambda x: (sum([A * 0.1] * 10) - A).maximum(0.0) * 1e20,
+        lambda x: A / (x * 0.0) + A / (x * -0.0),
+        lambda x: (A * 1e-200 * x) * 1e-200,
+        lambda x: ((A * x).exp() - 1.0) * 1e12,
+        lambda x: (A * x * 1e4).sin() * 1e3,
+        lambda x: (A - A * x / x).sqrt() + (A - 2.0).log(),
+        lambda x: (A * 1000).exp() * x,
+    ],
+)
+def test_rounding_is_no_difference(function):
+    compiled = micrograd.compile(function)
+    for x in (3.0, -0.7, 1e-3):
+        compiled(x).backward()
+    A.grad = 0.0
+
+
+def test_larger_ones_are_checked_forward_only(monkeypatch):
+    monkeypatch.setattr("micrograd.compiler.call.LARGE", 10)
+    A.grad = 0.0
+    compiled = micrograd.compile(lambda x: sum(A * v for v in x))
+    compiled([1.0] * 20).backward()
+    assert A.grad == 20.0
+    A.grad = 0.0
+
+
+def test_state_that_changed_before_the_way_back_is_compared_later():
+    cfg = Config()
+    compiled = micrograd.compile(lambda x: A * x * cfg.rate)
+    out = compiled(2.0)
+    cfg.rate = 2.0
+    out.backward()
+    cfg.rate = 0.5
+    program = compiled.program
+    assert program.unchecked
+    compiled(2.0).backward()
+    assert not program.unchecked
+    assert A.grad == 2.0
+    A.grad = 0.0
