@@ -495,6 +495,7 @@ def as_it_was():
     globals().update(before)
     TABLE[:] = table
     Config.scale, Config.limit = scale, limit
+    A.grad = B.grad = 0.0
     vars(math).pop("scale", None)
 
 
@@ -666,7 +667,7 @@ EFFECTS = {
     appends: r"state\['kept'\]\[0\]",
     keeps: r"state\['cfg'\]\.last",
     writes: r"state\['array'\]",
-    adds: r"state\['set'\]\[1\]",
+    adds: r"state\['set'\]\['b'\]",
     pushes: r"state\['deque'\]\[0\]",
     extends: r"state\['bytes'\]\[0\]",
     of_a_class: r"Config\.scale, Config\.made",

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -41,26 +41,7 @@ from .watch import (
     watch,
 )
 
-ALL = {
-    "getattr",
-    "vars",
-    "__dict__",
-    "dir",
-    "parameters",
-    "named_parameters",
-    "state_dict",
-}  # these read all attributes
-HOLDERS = {"types", "argparse", "collections", "os"}  # modules of Python whose objects hold what one puts there
-UNUSED = {"__init__", "__new__", "__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
-INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
-    functools.partial: ("func", "args", "keywords"),
-    functools.cached_property: ("func",),
-    property: ("fget",),
-    MethodType: ("__func__", "__self__"),
-    BuiltinMethodType: ("__self__",),
-    staticmethod: ("__func__",),
-    classmethod: ("__func__",),
-}
+ALL = {"getattr", "setattr", "delattr", "vars", "__dict__", "dir", "parameters", "named_parameters", "state_dict"}
 RANDOM = random.Random, np.random.Generator, np.random.RandomState
 EVERYONES: dict[str, Any] = {"random": random._inst, "np.random": np.random.mtrand._rand}
 
@@ -78,7 +59,7 @@ class Surroundings:
 
     def __init__(self, roots: Mapping[str, Any]):
         self.names: set[str] = set()  # of globals and attributes, in the code that was met
-        self.all = False  # whether it may read attributes under any name
+        self.all = False  # whether one of ALL is among them, so that any attribute may count
         known = -1
         while known < len(self.names):  # anew with new names: they may be those of attributes that were met before
             known = len(self.names)
@@ -161,7 +142,7 @@ class Surroundings:
             self.queue.append((path, numbers_in(x)["..."]))
 
     def of_object(self, path: str, x: Any) -> None:
-        kind = type(x)
+        kind: Any = type(x)
         self.queue.append((kind.__name__, kind))
         self.objects.append(x)
         self.watches.append(watch(path + ".{}", attributes, assign, x, ["__class__"]))
@@ -176,7 +157,8 @@ class Surroundings:
         for base in kind.__mro__:
             if not foreign(base):
                 special = {name for name in vars(base) if name.startswith("__")} - UNUSED
-                self.of_namespace(base.__name__ + ".{}", vars(base), self.names | special, base)
+                names = None if self.all else self.names | special
+                self.of_namespace(base.__name__ + ".{}", vars(base), names, base)
 
     def of_function(self, path: str, f: FunctionType) -> None:
         if hasattr(f, "__wrapped__"):

@@ -73,7 +73,7 @@ def watch(path: str, contents: Callable[..., Any], restore: Callable[..., Any], 
 
 
 def items(x: Any) -> dict[Any, Any]:
-    return dict(x.items() if isinstance(x, dict) else enumerate(x))
+    return dict(x.items() if isinstance(x, dict) else zip(x, x) if isinstance(x, set | frozenset) else enumerate(x))
 
 
 def fill(x: Any, before: dict[Any, Any]) -> None:
