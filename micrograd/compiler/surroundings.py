@@ -41,7 +41,19 @@ from .watch import (
     watch,
 )
 
+# These read, or assign, attributes of any name.
 ALL = {"getattr", "setattr", "delattr", "vars", "__dict__", "dir", "parameters", "named_parameters", "state_dict"}
+HOLDERS = {"types", "argparse", "collections", "os"}  # modules of Python whose objects hold what one puts there
+UNUSED = {"__init__", "__new__", "__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
+INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
+    functools.partial: ("func", "args", "keywords"),
+    functools.cached_property: ("func",),
+    property: ("fget",),
+    MethodType: ("__func__", "__self__"),
+    BuiltinMethodType: ("__self__",),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+}
 RANDOM = random.Random, np.random.Generator, np.random.RandomState
 EVERYONES: dict[str, Any] = {"random": random._inst, "np.random": np.random.mtrand._rand}
 
