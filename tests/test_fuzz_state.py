@@ -1,0 +1,136 @@
+"""Random programs with state around them, which changes between the calls: eager against compiled.
+
+`HYPOTHESIS_PROFILE=nightly python -m pytest tests/test_fuzz_state.py` runs 5,000 of them.
+"""
+
+import collections
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from programs import agree
+
+import micrograd
+from micrograd import Value, vmap
+from micrograd.nn import Module
+
+NUMBERS = [0.0, -0.0, 0.5, -1.0, 1, 2.0, True]
+
+
+class Slotted:
+    __slots__ = ("number",)
+
+    def __init__(self, number: Any):
+        self.number = number
+
+
+class Holder(Module):
+    number: Any = 2.0
+
+    def __init__(self, number: Any):
+        self.number = number
+        self.unused = 0
+
+    def scaled(self, x: Any) -> Any:
+        return x * self.number
+
+    def shifted(self, x: Any) -> Any:
+        return x + self.number
+
+
+class State:
+    """Places of many kinds around a program; each holds a number or a Value."""
+
+    def __init__(self, values: Sequence[Value]):
+        self.values = values
+        self.listed: list[Any] = [1.0, values[0]]
+        self.table: dict[str, Any] = {"number": 0.5, "list": self.listed, "value": values[1]}
+        self.holder, self.slotted, self.space = Holder(0.5), Slotted(2.0), types.SimpleNamespace(number=0.5)
+        self.window: Any = collections.deque([0.5], maxlen=2)
+        self.array = np.array([0.5, 2.0])
+        self.kind = type("Kind", (Holder,), {})
+        self.of_kind = self.kind(1.0)
+        self.function: Any = lambda x, k=0.5: x * k
+        number: Any = 0.5
+
+        def read(x: Any) -> Any:
+            return x * number
+
+        def write(to: Any) -> None:
+            nonlocal number
+            number = to
+
+        self.read, self.write = read, write
+
+
+READ: list[Callable[[State, Any], Any]] = [
+    lambda s, x: x * s.table["number"],
+    lambda s, x: sum(item * x for item in s.listed),
+    lambda s, x: x + s.table["list"][0],
+    lambda s, x: s.table["value"] * x,
+    lambda s, x: s.holder.scaled(x),
+    lambda s, x: x * s.slotted.number if s.slotted.number is not True else x + 1.0,
+    lambda s, x: x - s.space.number,
+    lambda s, x: x + sum(s.window),
+    lambda s, x: x * s.array[0] + s.array[-1],
+    lambda s, x: s.of_kind.scaled(x),
+    lambda s, x: s.function(x),
+    lambda s, x: s.read(x),
+    lambda s, x: sum(vmap(lambda y: y * x * s.holder.number)([1.0, 2.0])),
+    lambda s, x: 1 / (x * 0.0 + s.holder.number),
+    lambda s, x: (x * s.values[0]).tanh(),
+]
+CHANGE: list[Callable[[State, Any, int], Any]] = [
+    lambda s, to, i: s.table.update(number=to),
+    lambda s, to, i: s.listed.append(to) if len(s.listed) < 4 else s.listed.pop(),
+    lambda s, to, i: s.listed.__setitem__(0, to),
+    lambda s, to, i: s.table.update(value=s.values[i % len(s.values)]),
+    lambda s, to, i: s.table.update(list=[to, 2.0]),
+    lambda s, to, i: setattr(s.holder, "number", to),
+    lambda s, to, i: setattr(s.holder, "unused", to),
+    lambda s, to, i: setattr(s.slotted, "number", to),
+    lambda s, to, i: setattr(s.space, "number", to),
+    lambda s, to, i: s.window.append(to),
+    lambda s, to, i: s.array.__setitem__(i % 2, float(to)),
+    lambda s, to, i: setattr(s.kind, "scaled", [Holder.scaled, Holder.shifted][i % 2]),
+    lambda s, to, i: setattr(s, "of_kind", s.kind(to)),
+    lambda s, to, i: setattr(s.function, "__defaults__", (to,)),
+    lambda s, to, i: setattr(s, "function", [lambda x: x + 1.0, lambda x: x * 3.0][i % 2]),
+    lambda s, to, i: s.write(to),
+    lambda s, to, i: setattr(s, "holder", [Holder, s.kind][i % 2](to)),
+    lambda s, to, i: setattr(s.values[i % len(s.values)], "data", float(to)),
+    lambda s, to, i: setattr(s.holder, "__class__", [Holder, s.kind][i % 2]),
+]
+
+changes = st.tuples(st.sampled_from(CHANGE), st.sampled_from(NUMBERS), st.integers(0, 3))
+programs = st.lists(st.sampled_from(READ), min_size=1, max_size=4)
+turns = st.lists(st.lists(changes, max_size=3), min_size=2, max_size=5)
+
+
+@settings(max_examples=min(5_000, settings().max_examples))
+@given(programs, turns, st.booleans())
+def test_state_that_changes(steps: Any, turns: Any, method: bool) -> None:
+    values = [Value(0.5), Value(-1.25)]
+    state = State(values)
+
+    def function(x: Any) -> Any:
+        for step in steps:
+            x = step(state, x)
+        return x * values[0]
+
+    compiled = micrograd.compile(types.MethodType(lambda _, x: function(x), state) if method else function)
+    for turn in turns:
+        for change, to, i in turn:
+            change(state, to, i)
+        found = []
+        for f in (function, compiled, compiled):
+            for v in values:
+                v.grad = 0.0
+            out = f(0.75)
+            out.backward()
+            found.append([out.data, *(v.grad for v in values)])
+        agree(found[1], found[0], rel=1e-9, abs_=1e-12)
+        agree(found[2], found[0], rel=1e-9, abs_=1e-12)
