@@ -80,7 +80,7 @@ READ: list[Callable[[State, Any], Any]] = [
     lambda s, x: s.function(x),
     lambda s, x: s.read(x),
     lambda s, x: sum(vmap(lambda y: y * x * s.holder.number)([1.0, 2.0])),
-    lambda s, x: 1 / (x * 0.0 + s.holder.number),
+    lambda s, x: s.values[1] / (x * 0.0 + s.holder.number),
     lambda s, x: (x * s.values[0]).tanh(),
 ]
 CHANGE: list[Callable[[State, Any, int], Any]] = [

@@ -5,6 +5,7 @@ hands a value to the next; the tensor program in between is data (`function`), s
 README.md, beside this file, follows one neuron through all of them.
 
     structure  take_apart  arguments                    -> numbers, Values, and their structure, which is a key
+    surroundings           the function                 -> what it can reach; that `hold`s as long as it is as it was
     trace      trace       the function, run on Symbols -> a graph of Symbols; a call under vmap (`batch`) adds an axis
     schedule   schedule    the graph                    -> levels of scalars that need none of each other
     layout     lay_out     levels                       -> steps on tensors; `places` knows where each number lies,
@@ -12,6 +13,7 @@ README.md, beside this file, follows one neuron through all of them.
     places     function    steps                        -> a Function
     verify     verify      a Function                   -> nothing: names, ranges, axes and shapes are right
     emit       Text        a Function                   -> NumPy code; `in_torch` prints the same in torch
+    check      compare     numbers of both              -> nothing: the program computes what the function does
     call       Call        arguments                    -> Values, through the code
 
 The way back goes through the same passes when it is first asked for: `derivative` instead of `trace`.
@@ -26,19 +28,27 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     """Run a function that computes with Values as a tensor program: same results, same gradients, much faster.
 
     The first call traces the function, which runs it twice, and looks for the matrix products in its graph of scalars.
-    Later calls run what was found. Sums are added up in another order than in the function, so that numbers may
-    differ in their last digits. Under `vmap`, the first run calls the function of a sample for the first one only; the
-    results of the others are nan in it.
+    Later calls run what was found.
+
+    The compiled function returns what the function returns, with the same gradients, up to the order of sums, or it
+    raises an error that says why. Its numbers are compared with those of the function at the first call, and, for up
+    to two million operations, its gradients at the first `backward()`; at every call, what the function can reach
+    around it is compared with what was there when it was traced, and something else is traced anew. A function that
+    changes what is around it, draws random numbers or looks at a number is refused. Outside of this lies what no
+    program can see: what changes, after the first call, inside an iterator, an installed package or C code.
 
     Args:
         function: takes numbers, arrays of numbers, Values, and lists, tuples and dicts of them, and returns Values and
             numbers, likewise. All these may differ from call to call. It may use Values from outside, such as the
             parameters of a model: their data is read at each call, and `backward()` reaches them. The `data` of a
-            Value is its number now; no gradient goes through it. Other structures or shapes, or another object under
-            a global name the function uses, are traced anew, as are other strings, bools, Nones and other objects
-            among the arguments.
+            Value is its number now; no gradient goes through it. Other structures or shapes are traced anew, as are
+            other strings, bools, Nones and other objects among the arguments, and arguments of which others are the
+            same Value.
         static: names of arguments whose numbers the program may depend on; they are traced anew for each value.
         maxsize: how many programs to keep; the oldest goes first.
+
+    Warns:
+        UserWarning: something around the function has changed for the eighth time.
 
     Returns:
         The compiled function. Its `program` prints what was found, each line with the line of the function that it came
@@ -46,10 +56,11 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
         `function`: a decorator.
 
     Raises:
-        TypeError: when traced, the function looks at a number (`if x > 0`, `float(x)`, `range(n)`), assigns to `data`
-            of a Value from outside, returns something else than Values and numbers, uses Values in Values, keeps what
-            it computes under vmap and uses it outside of it, or has an operation added by hand whose numbers are not
-            made of its parents'. Nothing has changed then.
+        TypeError: when traced, the function looks at a number (`if x > 0`, `float(x)`, `range(n)`, `print(x)`), changes
+            what is around it, returns something else than Values and numbers, or other things or numbers than without
+            compile; it reads `grad` of a Value from outside, uses Values in Values, keeps what it computes under vmap
+            and uses it outside of it, or has an operation added by hand whose numbers are not made of its parents'.
+            An argument can be gone through once only, or could not be put together again. All is as it was then.
         ValueError: `static` has a name that is no argument's.
         ImportError: NumPy is missing.
 

@@ -1,54 +1,20 @@
 """How a compiled function is called: from Values to tensors, through the program, and back to Values."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..engine import NOTHING, Value
 from ..vmap import is_vmap
 from .backward import seed
-from .check import LARGE, check_gradients, check_results
+from .check import LARGE, Check
 from .program import Program
-from .structure import PLAIN, result_like, twin, unflatten
+from .signature import Signature
+from .structure import PLAIN, Results, result_like, twin
 from .surroundings import Surroundings
 from .symbol import Symbol, undisturbed
 from .trace import trace
-
-
-class Signature(NamedTuple):
-    """The arguments of a call, taken apart.
-
-    Attributes:
-        arguments: as they came, first those by position.
-        positional: how many these are.
-        names: of all of them.
-        structures: what is left of each without its numbers and Values.
-        numbers: for each that has any, a flat array; None for others.
-        values: the Values in all of them.
-    """
-
-    arguments: list[Any]
-    positional: int
-    names: list[str]
-    structures: list[Any]
-    numbers: list[Any]
-    values: list[Value]
-
-    def parted(self, arguments: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
-        """Arguments of this signature as those by position, and those by name."""
-        return arguments[: self.positional], dict(zip(self.names[self.positional :], arguments[self.positional :]))
-
-    def key(self) -> Hashable:
-        """What one program serves: arguments that differ in numbers and Values only, with the same of these at the
-        same places."""
-        first = {v: i for i, v in reversed([*enumerate(self.values)])}
-        same = len(first) < len(self.values) and tuple([first[v] for v in self.values])
-        return self.positional, tuple(self.names), tuple(self.structures), same
-
-    def filled(self, numbers: Iterator[Any], values: Iterator[Any]) -> list[Any]:
-        """Arguments of this signature, with other numbers and Values."""
-        return [unflatten(structure, numbers, values) for structure in self.structures]
 
 
 class Call:
@@ -71,7 +37,7 @@ class Call:
 
     @undisturbed()
     def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Signature):
-        self.function, self.name, self.key, self.structures = function, name, key, given.structures
+        self.name, self.key, self.structures = name, key, given.structures
         self.is_vmap = is_vmap(function)
         kept = {n: structure[1].x for n, structure in zip(given.names, given.structures) if structure[0] == "static"}
         self.around = Surroundings({name: function, **kept})
@@ -83,11 +49,11 @@ class Call:
 
         def on_symbols() -> Any:
             numbers = iter([symbol for _, symbols in self.inputs for symbol in symbols])
-            return self.run(given, given.filled(numbers, iter([twins[v] for v in given.values])))
+            return given.call(function, given.filled(numbers, iter([twins[v] for v in given.values])))
 
         mentioned = dict.fromkeys([*self.around.values, *given.values, *twins.values()])
         self.written, plain = trace(
-            name, lambda: self.run(given, given.arguments), on_symbols, [*mentioned], self.around
+            name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
@@ -104,12 +70,9 @@ class Call:
         ]
         self.items = {place: i for i, (_, place, _) in enumerate(places)}  # of what is computed, where it is returned
         self.size = sum(x.axis.length if x.axis else 1 for x in self.written.order)
-        check_results(self, given, plain)
-
-    def run(self, given: Signature, arguments: Sequence[Any]) -> Any:
-        """Call the function itself, with arguments of a signature."""
-        args, kwargs = given.parted(arguments)
-        return self.function(*args, **kwargs)
+        self.check = Check(name, function, self.around)
+        numbers = {leaf: leaf.data for leaf in self.leaves_of(given)}
+        self.check.results(given, numbers, Results(name, self(given)), plain)
 
     def leaves_of(self, given: Signature) -> list[Value]:
         """The Values that the program depends on in a call."""
@@ -164,7 +127,9 @@ class Call:
             seeds, arguments = [parts[i] for i in outputs], (data, *inputs, *kept)
             reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
             if program.unchecked and self.size <= LARGE and self.around.hold():
-                check_gradients(self, given, leaves, data.tolist(), parts, dict(zip(reached, gradients)))
+                items = {self.items[i]: seed for i, seed in parts.items()}
+                found = {leaves[i]: g for i, g in zip(reached, gradients)}
+                self.check.gradients(given, dict(zip(leaves, data.tolist())), items, found)
                 program.unchecked = False
             for leaf, g in zip(leaves if len(reached) == len(leaves) else [leaves[i] for i in reached], gradients):
                 leaf.grad = leaf.grad + g if leaf.grad is not None else g

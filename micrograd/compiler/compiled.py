@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..vmap import compiling
-from .call import Call, Signature
+from .call import Call
 from .program import Program
+from .signature import Signature
 from .structure import NUMBER, Whole, take_apart
 from .uses import name_of
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from ..engine import Value
 from ..module import Module, flat, named, numbers
-from .call import Call, Signature
+from .call import Call
+from .signature import Signature
 from .surroundings import Surroundings
 
 try:

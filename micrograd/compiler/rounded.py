@@ -1,0 +1,70 @@
+"""Kinds of numbers for runs of a function that are compared with its program."""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from operator import add, mul, neg, sub
+from typing import Any
+
+from .. import scalar
+
+ROUNDING = 2.0**-49  # the error of one operation, at most: some functions of NumPy are not exact to the last bit
+HUGE = 1e305  # near the largest float whether a sum overflows depends on its order
+
+
+class Known(float):
+    """A float that can do what a number to come can, where it stands for a whole number, or in an array, too."""
+
+    relu, exp, log, sqrt, sin, cos = scalar.relu, scalar.exp, scalar.log, scalar.sqrt, scalar.sin, scalar.cos
+    tanh, sigmoid, abs = scalar.tanh, scalar.sigmoid, float.__abs__
+    maximum, minimum, where_le = scalar.maximum, scalar.minimum, scalar.where_le
+
+
+def operation(f: Callable[..., float], turned: bool = False) -> Callable[..., Any]:
+    """A method of Rounded for an operation on floats. The error of its result is how far that moves when an argument
+    moves by its own error, and the rounding of the operation itself."""
+
+    def method(*args: Any) -> Any:
+        known: list[Any] = [x if type(x) is Rounded else Rounded(x) if isinstance(x, Real) else None for x in args]
+        if None in known:  # a Value, which knows what to do
+            return NotImplemented
+        numbers = known[::-1] if turned else known
+        xs = [number.x for number in numbers]
+        y = f(*xs)
+        size = sum(map(abs, xs)) if f in (add, sub) else abs(y)
+        overflow = f in (add, sub, mul) and size > HUGE and all(map(math.isfinite, xs))
+        if overflow or any(number.error == math.inf for number in numbers):
+            return Rounded(y, math.inf)
+        error = ROUNDING * size if math.isfinite(size) else 0.0
+        for i, number in enumerate(numbers):
+            near = [number.x - number.error, number.x + number.error] if number.error else []
+            near += [0.0, -0.0] if number.x == 0.0 else []  # the sign of a zero depends on the order, too
+            error += max([distance(f(*xs[:i], x, *xs[i + 1 :]), y) for x in near], default=0.0)
+        return Rounded(y, error)
+
+    return method
+
+
+def distance(x: float, y: float) -> float:
+    return 0.0 if x == y or (x != x and y != y) else abs(x - y) if math.isfinite(x - y) else math.inf
+
+
+class Rounded:
+    """A number, and how far from it other orders of sums, and other ways to round, may lead."""
+
+    __slots__ = ("error", "x")
+
+    def __init__(self, x: Any, error: float = 0.0):
+        self.x, self.error = float(x), error
+
+    __add__ = __radd__ = operation(add)
+    __mul__ = __rmul__ = operation(mul)
+    __sub__, __rsub__ = operation(sub), operation(sub, turned=True)
+    __truediv__, __rtruediv__ = operation(scalar.divide), operation(scalar.divide, turned=True)
+    __pow__, __rpow__ = operation(scalar.power), operation(scalar.power, turned=True)
+    __neg__ = operation(neg)
+    abs = __abs__ = operation(abs)
+    relu, exp, log, sqrt = operation(scalar.relu), operation(scalar.exp), operation(scalar.log), operation(scalar.sqrt)
+    sin, cos, tanh = operation(scalar.sin), operation(scalar.cos), operation(scalar.tanh)
+    sigmoid, where_le = operation(scalar.sigmoid), operation(scalar.where_le)
+    maximum, minimum = operation(scalar.maximum), operation(scalar.minimum)
