@@ -1,5 +1,6 @@
 """How a compiled function is called: from Values to tensors, through the program, and back to Values."""
 
+import sys
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -39,8 +40,9 @@ class Call:
     def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Signature):
         self.name, self.key, self.structures = name, key, given.structures
         self.is_vmap = is_vmap(function)
-        kept = {n: structure[1].x for n, structure in zip(given.names, given.structures) if structure[0] == "static"}
-        self.around = Surroundings({name: function, **kept})
+        roots = {name: function, **given.roots()}
+        passed = dict(zip(given.names, given.arguments))
+        self.around = Surroundings(roots, passed)
         self.inputs = [
             (n, [Symbol("input") for _ in xs]) for n, xs in zip(given.names, given.numbers) if xs is not None
         ]
@@ -55,6 +57,8 @@ class Call:
         self.written, plain = trace(
             name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
+        if not self.around.missing.isdisjoint(sys.modules):  # what it has imported is around it, too
+            self.around = Surroundings(roots, passed)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
         self.program = Program(name, self.written, self.inputs)

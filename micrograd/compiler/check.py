@@ -22,7 +22,8 @@ LARGE = 2_000_000  # gradients of more operations are not compared: the graph ta
 CURE = (
     "It depends on something else than its arguments and what is around it. Random numbers and the time are passed in "
     "as arguments; new state is returned, and passed in again; a choice is made with where_le(), maximum() or "
-    "minimum(), or outside, of scores that are returned; arguments that are sizes are named in static=(...)"
+    "minimum(), or outside, of scores that are returned; arguments that are sizes are named in static=(...); arrays "
+    "of another type than float64 are computed with as float64, X.astype(float)"
 )
 
 

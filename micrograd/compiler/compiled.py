@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from numbers import Integral
 from operator import attrgetter
 from typing import Any
 
@@ -105,7 +104,7 @@ class Compiled:
             found: list[Any] = []
             static = name in self.static and (i < len(args) or name not in self.nameless)
             structure = ("static", Whole(x)) if static else take_apart(x, found, given.values)
-            given.structures.append(("number", int) if structure == NUMBER and isinstance(x, Integral) else structure)
+            given.structures.append(("number", type(x)) if structure == NUMBER and type(x) is not float else structure)
             whole = found[0] if len(found) == 1 and isinstance(found[0], np.ndarray) else None
             many = np.hstack if np.ndarray in map(type, found) else functools.partial(np.array, dtype=float)
             given.numbers.append(whole if whole is not None else many(found) if found else None)

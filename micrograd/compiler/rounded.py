@@ -15,9 +15,26 @@ HUGE = 1e305  # near the largest float whether a sum overflows depends on its or
 class Known(float):
     """A float that can do what a number to come can, where it stands for a whole number, or in an array, too."""
 
+    detach = float.__float__  # in a Value it is a plain one
+
     relu, exp, log, sqrt, sin, cos = scalar.relu, scalar.exp, scalar.log, scalar.sqrt, scalar.sin, scalar.cos
     tanh, sigmoid, abs = scalar.tanh, scalar.sigmoid, float.__abs__
     maximum, minimum, where_le = scalar.maximum, scalar.minimum, scalar.where_le
+
+
+def known(name: str) -> Callable[..., Any]:
+    """An operation of float, of which the result is Known as well."""
+    plain = getattr(float, name)
+
+    def method(*args: Any) -> Any:
+        result = plain(*args)
+        return Known(result) if type(result) is float else result
+
+    return method
+
+
+for name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg", "abs"):
+    setattr(Known, f"__{name}__", known(f"__{name}__"))
 
 
 def operation(f: Callable[..., float], turned: bool = False) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..engine import Value
-from .structure import unflatten
+from .structure import Whole, unflatten
 
 
 class Signature(NamedTuple):
@@ -40,6 +40,20 @@ class Signature(NamedTuple):
         first = {v: i for i, v in reversed([*enumerate(self.values)])}
         same = len(first) < len(self.values) and tuple([first[v] for v in self.values])
         return self.positional, tuple(self.names), tuple(self.structures), same
+
+    def roots(self) -> dict[str, Any]:
+        """By name, what is no number and no Value in the arguments, and the classes of what is in them."""
+        found: dict[str, Any] = {}
+        stack = [*zip(self.names, self.structures)]
+        while stack:
+            name, x = stack.pop()
+            if isinstance(x, Whole):
+                found[name] = x.x
+            elif isinstance(x, type):
+                found[x.__name__] = x
+            elif isinstance(x, tuple):
+                stack += [(f"{name}.{i}" if i else name, part) for i, part in enumerate(x)]
+        return found
 
     def filled(self, numbers: Iterator[Any], values: Iterator[Any]) -> list[Any]:
         """Arguments of this signature, with other numbers and Values."""

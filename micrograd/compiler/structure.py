@@ -5,7 +5,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from numbers import Real
+from numbers import Number, Real
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         return NUMBER
     if type(x) is np.ndarray and x.dtype != object:
         numbers.append(np.array(x, dtype=np.float64).reshape(-1))  # a copy: the caller may write into `x` later
-        return "numbers", x.shape
+        return "numbers", x.shape, x.dtype.str
     if type(x) is np.ndarray:
         return "array", x.shape, tuple([take_apart(item, numbers, values, others) for item in x.flat])
     if type(x) is dict:
@@ -100,7 +100,7 @@ def alike(x: Any) -> Hashable:
         return kind, frozenset(map(alike, x))
     if kind is np.ndarray and x.dtype != object:
         return kind, x.shape, x.dtype, x.tobytes()
-    if kind in ATOMS or kind is range:
+    if kind in ATOMS or kind is range or issubclass(kind, Number):
         return kind, repr(x)
     if foreign(kind) and not callable(x):
         with contextlib.suppress(TypeError):  # no hash

@@ -7,55 +7,61 @@ installed packages and of Python itself is taken as it is.
 """
 
 import functools
-import random
+import operator
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter, itemgetter
 from pathlib import Path
+from random import SystemRandom
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-import numpy as np
-
 from ..engine import Value
-from ..module import slots
-from .uses import OWN, foreign, is_taken, read
+from ..module import Module, slots
+from .uses import OWN, foreign, is_taken, read, resolved
 from .watch import (
     ATOMS,
     CONTAINERS,
+    RANDOM,
     Watch,
     array_in,
     assign,
     attributes,
     chosen,
     copy_of,
+    everyones,
     fill,
+    forget,
     items,
     numbers_in,
     overwrite,
     pinned,
+    remembered,
     rename,
     set_state,
     state,
     watch,
 )
 
-# These read, or assign, attributes of any name.
-ALL = {"getattr", "setattr", "delattr", "vars", "__dict__", "dir", "parameters", "named_parameters", "state_dict"}
+# These read, or assign, attributes of any name; and these all attributes of a Module.
+ALL = {"getattr", "setattr", "delattr", "vars", "dir", "__dict__", "__getattribute__", "__setattr__"}
+PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
+GLOBALS = {"globals", "eval", "exec"}
 HOLDERS = {"types", "argparse", "collections", "os"}  # modules of Python whose objects hold what one puts there
-UNUSED = {"__init__", "__new__", "__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
+UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
+MADE = {"__init__", "__new__"}  # of use where a class is called
 INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     functools.partial: ("func", "args", "keywords"),
     functools.cached_property: ("func",),
-    property: ("fget",),
+    functools.partialmethod: ("func", "args", "keywords"),
+    property: ("fget", "fset", "fdel"),
     MethodType: ("__func__", "__self__"),
     BuiltinMethodType: ("__self__",),
     staticmethod: ("__func__",),
     classmethod: ("__func__",),
 }
-RANDOM = random.Random, np.random.Generator, np.random.RandomState
-EVERYONES: dict[str, Any] = {"random": random._inst, "np.random": np.random.mtrand._rand}
+COMPILER = __package__  # what was compiled is followed by what it wraps
 
 
 class Surroundings:
@@ -63,15 +69,16 @@ class Surroundings:
 
     Args:
         roots: the things, by name.
+        passed: others, by name, which may be something else next time, but must not be changed by a call.
 
     Attributes:
         values: the Values among that, and how one would write them.
         named: what functions refer to by name, without what is in that.
     """
 
-    def __init__(self, roots: Mapping[str, Any]):
-        self.names: set[str] = set()  # of globals and attributes, in the code that was met
-        self.all = False  # whether one of ALL is among them, so that any attribute may count
+    def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any] | None = None):
+        self.names: set[str] = set()  # of globals and attributes, in the code that was met,
+        self.used: set[str] = set()  # and in that of the user
         known = -1
         while known < len(self.names):  # anew with new names: they may be those of attributes that were met before
             known = len(self.names)
@@ -83,26 +90,36 @@ class Surroundings:
             self.copies: list[Any] = []  # and what it was
             self.parts: list[tuple[Callable[[], Any], Any]] = []  # what counts of other things, and what it was
             self.objects: list[Any] = []
-            self.queue = deque([*roots.items()])
-            while self.queue:
-                path, x = self.queue.popleft()
-                if type(x) not in ATOMS and id(x) not in self.seen:
-                    self.seen[id(x)] = x
-                    self.visit(path, x)
+            self.classes: set[type] = set()
+            self.missing: set[str] = set()  # modules that are not there yet
+            self.go_through(roots)
+            kept = [[*x] for x in (self.lives, self.copies, self.parts, self.objects)]
+            values = dict(self.values)
+            self.go_through(passed or {})
+            self.lives, self.copies, self.parts, self.objects = kept
+            self.values = values
         self.types = [*map(type, self.objects)]
-        self.watches += [watch(name, state, set_state, x) for name, x in EVERYONES.items()]
+        self.watches += [watch(name, state, set_state, x) for name, x in everyones().items()]
+
+    def go_through(self, roots: Mapping[str, Any]) -> None:
+        self.queue = deque([*roots.items()])
+        while self.queue:
+            path, x = self.queue.popleft()
+            if type(x) not in ATOMS and id(x) not in self.seen:
+                self.seen[id(x)] = x
+                self.visit(path, x)
 
     def hold(self) -> bool:
         """Whether all is as it was."""
         try:
             same = self.copies == self.lives and self.types == [*map(type, self.objects)]
-            return same and all(then == now() for now, then in self.parts)
-        except (LookupError, AttributeError, TypeError, ValueError):  # something is gone, or cannot be compared
+            return same and all([then] == [now()] for now, then in self.parts) and self.missing.isdisjoint(sys.modules)
+        except Exception:  # something is gone, or has an == of its own
             return False
 
     def changes(self) -> list[str]:
         """What is not as it was, by name."""
-        return [path for watched in self.watches for path in watched.changes()]
+        return [*dict.fromkeys(path for watched in self.watches for path in watched.changes())]
 
     def put_back(self) -> None:
         """Make all what it was."""
@@ -114,29 +131,38 @@ class Surroundings:
     def visit(self, path: str, x: Any) -> None:
         kind = type(x)
         inside = next((names for around, names in INSIDE.items() if isinstance(x, around)), ())
+        parts = [(name, getattr(x, name)) for name in inside]
+        if "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, FunctionType):
+            parts.append(("", x.__wrapped__))
         if isinstance(x, Value):
-            self.values[x] = path
-            if kind is not Value:
-                self.of_object(path, x)
+            self.of_value(path, x)
         elif isinstance(x, type):
-            self.of_class(x)
+            self.of_class(x, called=True)
         elif isinstance(x, FunctionType):
             self.of_function(path, x)
         elif isinstance(x, ModuleType):
-            self.of_namespace(path + ".{}", vars(x), self.names)
+            self.of_namespace(path + ".{}", vars(x), self.names, x)
         elif isinstance(x, CONTAINERS):
             self.of_container(path, x)
         elif hasattr(kind, "__array__"):
             self.of_array(path, x)
-        elif isinstance(x, RANDOM):
-            if not isinstance(x, random.SystemRandom):
-                self.watches.append(watch(path, state, set_state, x))
-        elif inside or "__wrapped__" in getattr(x, "__dict__", ()):
-            parts = [(name, getattr(x, name)) for name in inside or ["__wrapped__"]]
-            self.named += parts
-            self.queue.extend((path, y) for _, y in parts if not isinstance(y, ModuleType))
-        elif kind.__module__ in HOLDERS or not foreign(kind):
+        elif isinstance(x, RANDOM) and type(x) is not SystemRandom:
+            self.watches.append(watch(path, state, set_state, x))
+        elif isinstance(x, operator.attrgetter | operator.methodcaller):
+            self.names |= {str(name) for name in x.__reduce__()[1]}
+        elif hasattr(x, "cache_info"):
+            self.watches.append(watch(path + ".{}", remembered, forget, x))
+        self.named += parts
+        self.queue.extend((path, y) for _, y in parts if not isinstance(y, ModuleType))
+        followed = kind.__module__ in HOLDERS or not foreign(kind)
+        if followed and kind is not Value and not kind.__module__.startswith(COMPILER):
             self.of_object(path, x)
+
+    def of_value(self, path: str, x: Value) -> None:
+        self.values[x] = path
+        self.watches.append(watch(path + ".{}", chosen, rename, vars(x), self.names, None))
+        if type(x) is Value and chosen(vars(x), self.names, None):
+            self.of_namespace(path + ".{}", vars(x), self.names)
 
     def of_container(self, path: str, x: Any) -> None:
         self.queue.extend((f"{path}[{key!r}]", item) for key, item in items(x).items())
@@ -149,27 +175,29 @@ class Surroundings:
 
     def of_array(self, path: str, x: Any) -> None:
         self.watches.append(watch(path, numbers_in, overwrite, x))
-        self.parts.append((functools.partial(numbers_in, x), numbers_in(x)))
+        self.parts.append((functools.partial(numbers_in, x), copy_of(numbers_in(x))))
         if array_in(x).dtype.hasobject:
-            self.queue.append((path, numbers_in(x)["..."]))
+            self.queue.append((path, numbers_in(x)["numbers"]))
 
     def of_object(self, path: str, x: Any) -> None:
         kind: Any = type(x)
-        self.queue.append((kind.__name__, kind))
+        self.of_class(kind)
         self.objects.append(x)
         self.watches.append(watch(path + ".{}", attributes, assign, x, ["__class__"]))
-        names = None if self.all or foreign(kind) else self.names
+        every = not self.used.isdisjoint(ALL | PARAMETERS if isinstance(x, Module) else ALL)
+        names = None if every or foreign(kind) else self.names
         if hasattr(x, "__dict__"):
             self.of_namespace(path + ".{}", vars(x), names)
-        own = [name for name in slots(kind) if names is None or name in names]
-        if own and not isinstance(x, Value):
+        kept = slots(Value) if isinstance(x, Value) else ()
+        if own := [name for name in slots(kind) if name not in kept and (names is None or name in names)]:
             self.of_attributes(path + ".{}", x, own)
 
-    def of_class(self, kind: Any) -> None:
+    def of_class(self, kind: Any, called: bool = False) -> None:
         for base in kind.__mro__:
-            if not foreign(base):
-                special = {name for name in vars(base) if name.startswith("__")} - UNUSED
-                names = None if self.all else self.names | special
+            if not foreign(base) and (base not in self.classes or called):
+                self.classes.add(base)
+                special = {name for name in vars(base) if name.startswith("__")} - (UNUSED if called else UNUSED | MADE)
+                names = self.names | special if self.used.isdisjoint(ALL) else None
                 self.of_namespace(base.__name__ + ".{}", vars(base), names, base)
 
     def of_function(self, path: str, f: FunctionType) -> None:
@@ -180,12 +208,14 @@ class Surroundings:
         used = {name: x for name in sorted(uses.globals) if (x := f.__globals__.get(name)) is not None}
         if not is_taken(file):
             self.names |= uses.globals | uses.attributes
-            self.all = self.all or not ALL.isdisjoint(uses.globals | uses.attributes)
+            self.used |= uses.globals | uses.attributes
             self.named += used.items()
-            self.of_namespace("{}", f.__globals__, uses.globals)
+            self.of_namespace("{}", f.__globals__, uses.globals if uses.globals.isdisjoint(GLOBALS) else None)
             self.of_namespace(path + ".{}", vars(f), self.names)
             self.of_attributes(path + ".{}", f, ["__code__", "__defaults__", "__kwdefaults__"])
-            self.queue.extend((name, sys.modules.get(name)) for name in uses.modules)
+            modules = [resolved(name, f.__globals__) for name in uses.modules]
+            self.missing.update(name for name in modules if name not in sys.modules)
+            self.queue.extend((name, sys.modules.get(name)) for name in modules)
         elif OWN in Path(file).parents:  # it stays what it is, but reads attributes of models
             self.names |= uses.globals | uses.attributes
             self.queue.extend((name, x) for name, x in used.items() if isinstance(x, FunctionType))

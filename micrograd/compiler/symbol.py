@@ -154,7 +154,7 @@ class Symbol:
 
     __slots__ = ("args", "axis", "line", "op")
     __hash__ = object.__hash__
-    looks: ClassVar[list[TypeError]] = []  # what was refused
+    looks: ClassVar[list[Exception]] = []  # what was refused
     at: ClassVar[Line | None] = None  # on the way back: the line of the operation whose gradient is computed
 
     def __init__(self, op: str, *args: Any):
@@ -170,6 +170,9 @@ class Symbol:
 
     def __repr__(self) -> str:
         return f"Symbol({self.op!r}, ...)"
+
+    def __pos__(self) -> "Symbol":
+        return self
 
     __add__, __radd__ = operator("+")
     __sub__, __rsub__ = operator("-")
@@ -216,8 +219,9 @@ def unseen() -> Iterator[None]:
     try:
         yield
     except IndexError as error:  # NumPy's, which does not say what is the matter with an index
-        if Symbol.looks:
-            raise Symbol.looks[-1] from error
+        raise (Symbol.looks or [error])[-1] from None
+    except Exception as error:
+        error.add_note("(while the function ran a second time, to be compiled, on numbers that are not known yet)")
         raise
     finally:
         Symbol.looks.clear()

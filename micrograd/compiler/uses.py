@@ -36,7 +36,19 @@ def read(code: CodeType) -> Uses:
         if isinstance(inner, CodeType):
             for mine, names in zip(uses, read(inner)):
                 mine |= names
+        elif isinstance(inner, tuple):  # among them the attributes of a pattern, in match
+            uses.attributes.update(name for name in inner if isinstance(name, str))
     return uses
+
+
+def resolved(name: str, namespace: dict[str, Any]) -> str:
+    """The whole name of a module that code imports; a relative one is looked for in the package of the code."""
+    package = namespace.get("__package__") or ""
+    while package:
+        if (inner := f"{package}.{name}".rstrip(".")) in sys.modules and name not in sys.modules:
+            return inner
+        package = package.rpartition(".")[0]
+    return name
 
 
 @functools.cache

@@ -2,6 +2,8 @@
 
 import contextlib
 import pickle
+import random
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -29,11 +31,24 @@ class Pinned:
 
 
 def pinned(x: Any) -> Any:
-    kind = type(x)
+    return x if trusted(x) else Pinned(x)
+
+
+def trusted(x: Any) -> bool:
+    """Whether what is equal to `x` will do in its place."""
+    kind: Any = type(x)
     if kind in NUMBERS:
-        return Pinned(x) if x in (0, 1) else x
-    plain: Any = object.__eq__
-    return x if kind in ATOMS or kind in CONTAINERS or kind.__eq__ is plain else Pinned(x)
+        return x not in (0, 1)
+    if kind in (list, tuple):
+        return all(map(trusted, x))
+    return kind in ATOMS or kind.__eq__ is object.__eq__
+
+
+def same(x: Any, y: Any) -> bool:
+    try:
+        return [pinned(x)] == [y]  # in lists, as nan is not equal to itself
+    except Exception:  # somebody's own ==
+        return x is y
 
 
 class Watch(NamedTuple):
@@ -54,14 +69,15 @@ class Watch(NamedTuple):
     def changes(self) -> list[str]:
         now, before = self.contents(), self.before
         keys = {**before, **now}
-        changed = [k for k in keys if k not in now or k not in before or [pinned(before[k])] != [now[k]]]
+        changed = [k for k in keys if k not in now or k not in before or not same(before[k], now[k])]
         if not changed and [*now] != [*before]:  # another order
             changed = [*keys][:1]
         return [self.path.format(key).lstrip(".") for key in changed]
 
     def put_back(self) -> None:
         if self.changes():
-            self.restore(self.before)
+            with contextlib.suppress(Exception):  # somebody's own __setattr__, say; the rest is put back all the same
+                self.restore(self.before)
 
 
 def watch(path: str, contents: Callable[..., Any], restore: Callable[..., Any], *args: Any) -> Watch:
@@ -120,9 +136,9 @@ def attributes(x: Any, names: Collection[str]) -> dict[str, Any]:
 def assign(x: Any, names: Collection[str], before: dict[str, Any]) -> None:
     for name in names:
         if name in before:
-            setattr(x, name, before[name])
+            object.__setattr__(x, name, before[name])  # also where it is frozen
         elif hasattr(x, name):
-            delattr(x, name)
+            object.__delattr__(x, name)
 
 
 # ---- numbers ----
@@ -135,26 +151,51 @@ def array_in(x: Any) -> Any:
 def numbers_in(x: Any) -> dict[str, Any]:
     """What is in an array, or in what can be seen as one, such as a tensor."""
     array = array_in(x)
-    return {"...": array.tolist() if array.dtype.hasobject else (array.shape, array.dtype.str, array.tobytes())}
+    numbers = array.reshape(-1).tolist() if array.dtype.hasobject else array.tobytes()
+    return {"numbers": numbers, "kind": f"{array.shape} {array.dtype}"}
 
 
 def overwrite(x: Any, before: dict[str, Any]) -> None:
-    was = before["..."]
-    array_in(x)[...] = was if isinstance(was, list) else np.frombuffer(was[2], was[1]).reshape(was[0])
+    array, was = array_in(x), before["numbers"]
+    array.reshape(-1)[:] = was if isinstance(was, list) else np.frombuffer(was, array.dtype)
+
+
+RANDOM = random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator
+
+
+def everyones() -> dict[str, Any]:
+    """The generators of random numbers that anybody may draw from."""
+    torch = sys.modules.get("torch")
+    own = {"random": random._inst, "np.random": np.random.mtrand._rand}
+    return own | ({"torch": torch.default_generator} if torch else {})
 
 
 def state(x: Any) -> dict[str, Any]:
     """That of a generator of random numbers."""
-    return {"": pickle.dumps(x.getstate() if hasattr(x, "getstate") else bits(x).state)}
+    if hasattr(x, "getstate"):
+        return {"": x.getstate()}
+    return {"": pickle.dumps(x.get_state().numpy() if hasattr(x, "initial_seed") else bits(x).state)}
 
 
 def set_state(x: Any, before: dict[str, Any]) -> None:
-    was = pickle.loads(before[""])
     if hasattr(x, "setstate"):
-        x.setstate(was)
+        x.setstate(before[""])
+        return
+    was = pickle.loads(before[""])
+    if hasattr(x, "initial_seed"):  # torch's
+        x.set_state(sys.modules["torch"].from_numpy(was))
     else:
         bits(x).state = was
 
 
 def bits(x: Any) -> Any:
-    return getattr(x, "bit_generator", None) or x._bit_generator
+    return x if hasattr(x, "state") else getattr(x, "bit_generator", None) or x._bit_generator
+
+
+def remembered(x: Any) -> dict[str, Any]:
+    """How much a `functools.cache` holds."""
+    return {"cache_info()": x.cache_info().currsize}
+
+
+def forget(x: Any, before: dict[str, Any]) -> None:
+    x.cache_clear()
