@@ -7,7 +7,9 @@ import enum
 import functools
 import itertools
 import math
+import operator
 import random
+import sys
 import time
 import types
 from typing import Any
@@ -966,3 +968,241 @@ def test_state_that_changed_before_the_way_back_is_compared_later():
     assert not program.unchecked
     assert A.grad == 2.0
     A.grad = 0.0
+
+
+# ---- arguments, and what is in them ----
+
+
+def reversed_in_place(xs):
+    xs.reverse()
+    return A * xs[0]
+
+
+def an_item_of_it(xs):
+    xs[0] = xs[0] * 2.0
+    return A * xs[0]
+
+
+def more_of_it(xs):
+    xs += [1.0]
+    return A * xs[0]
+
+
+@pytest.mark.parametrize("function", [reversed_in_place, an_item_of_it, more_of_it])
+@pytest.mark.parametrize("kind", [list, np.array, lambda xs: [Value(x) for x in xs]], ids=["list", "array", "values"])
+def test_arguments_are_not_changed(function, kind):
+    if kind is np.array:
+        function = an_item_of_it
+    xs = kind([3.0, 1.0, 2.0])
+    before = list(xs)
+    with pytest.raises(TypeError, match=f"{function.__name__} (changes xs|looks at)|reverse"):
+        micrograd.compile(function)(xs)
+    assert all(x is y or x == y for x, y in zip(xs, before, strict=True))
+
+
+class Special(Value):
+    scale = 1.0
+
+    def scaled(self):
+        return self * self.scale * RATE
+
+
+class Pair(collections.namedtuple("Pair", "x y")):
+    __slots__ = ()
+
+    def total(self):
+        return self.x * RATE + self.y
+
+
+class Rate:
+    def __init__(self):
+        self.rate = RATE
+
+
+class Wrapped:
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+        self.function, self.k = function, 1.0
+
+    def __call__(self, x):
+        return self.function(x) * self.k
+
+
+class Rows(list):
+    def total(self):
+        return sum(self) * RATE
+
+
+class Meta(type):
+    k = 1.0
+
+
+class Made(metaclass=Meta):
+    pass
+
+
+@dataclasses.dataclass
+class Loose:
+    name: str = "a"
+    w: float = dataclasses.field(default=1.0, compare=False)
+
+
+GET = operator.attrgetter("rate")
+
+
+def check_twice(function, arguments, change):
+    """The same numbers as without compile, before a change and after it."""
+    compiled = micrograd.compile(function)
+    for _ in range(2):
+        assert compiled(*arguments).data == function(*arguments).data
+        change()
+    assert len(compiled.order) == 2
+    assert compiled(*arguments).data == function(*arguments).data
+
+
+@pytest.mark.parametrize(
+    ("function", "make", "change"),
+    [
+        (lambda xs: A * xs[0] * xs[1].rate, lambda: [[0.5, Config()]], lambda xs: setattr(xs[1], "rate", 7.0)),
+        (lambda d: A * d["c"].rate, lambda: [{"c": Config()}], lambda d: setattr(d["c"], "rate", 7.0)),
+        (lambda fs: A * fs[0](0.5), lambda: [[helper]], lambda fs: change_global("RATE", 7.0)),
+        (lambda p: p.scaled(), lambda: [Special(2.0)], lambda p: change_global("RATE", 7.0)),
+        (lambda p: A * p.total(), lambda: [Pair(1.0, 2.0)], lambda p: change_global("RATE", 7.0)),
+        (lambda c: A * c.rate, lambda: [Config()], lambda c: setattr(c, "rate", 7.0)),
+    ],
+)
+def test_objects_in_the_arguments_may_change(function, make, change):
+    arguments = make()
+    check_twice(function, arguments, lambda: change(*arguments))
+
+
+def test_classes_that_are_called():
+    check_twice(lambda x: A * x * Rate().rate, [1.0], lambda: change_global("RATE", 7.0))
+
+
+@pytest.mark.parametrize(
+    ("function", "make", "change"),
+    [
+        (lambda k, x: A * k(x), lambda: Wrapped(helper), lambda k: setattr(k, "k", 5.0)),
+        (lambda k, x: A * k.total() * x, lambda: Rows([1.0]), lambda k: change_global("RATE", 7.0)),
+        (lambda k, x: A * k.k * x, lambda: Made, lambda k: setattr(Meta, "k", 5.0)),
+        (lambda k, x: A * k["l"][0].w * x, lambda: {"l": [Loose()]}, lambda k: k.update(l=[Loose("a", 5.0)])),
+        (lambda k, x: A * k["l"][0][0] * x, lambda: {"l": [np.ones(1)]}, lambda k: k.update(l=[np.array([5.0])])),
+        (lambda k, x: A * (2.0 if k["l"][0] is True else 3.0), lambda: {"l": [1]}, lambda k: k.update(l=[True])),
+        (lambda k, x: A * k.s * x, lambda: marked(1.0), lambda k: setattr(k, "s", 5.0)),
+        (lambda k, x: A * GET(k) * x, Config, lambda k: setattr(k, "rate", 5.0)),
+        (lambda k, x: A * globals()["RATE"] * x, Config, lambda k: change_global("RATE", 5.0)),
+        (lambda k, x: A * matched(k) * x, Config, lambda k: setattr(k, "rate", 5.0)),
+        (lambda k, x: A * float(k[0]) * x, lambda: torch.ones(1, dtype=torch.float64), lambda k: k.__setitem__(0, 5.0)),
+    ],
+)
+def test_more_that_may_change(function, make, change):
+    k = make()
+    check_twice(lambda x: function(k, x), [0.5], lambda: change(k))
+    Meta.k = 1.0
+
+
+def matched(k):
+    match k:
+        case Config(rate=rate):
+            return rate
+
+
+def marked(s):
+    v = Value(2.0)
+    v.s = s  # type: ignore[attr-defined]
+    return v
+
+
+def test_a_module_that_is_first_imported_inside(tmp_path, monkeypatch):
+    (tmp_path / "settings_of_a_test.py").write_text("rate = 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def f(x):
+        import settings_of_a_test  # type: ignore[import-not-found]
+
+        return A * x * settings_of_a_test.rate
+
+    def change():
+        sys.modules["settings_of_a_test"].rate = 5.0  # type: ignore[attr-defined]
+
+    check_twice(f, [1.0], change)
+
+
+def test_caches_and_draws_from_torch_are_refused():
+    cached = functools.lru_cache(lambda k: k * 2.0)
+    with pytest.raises(TypeError, match=r"changes cached\.cache_info\(\)"):
+        micrograd.compile(lambda x: A * x * cached(3.0))(1.0)
+    assert cached(3.0) == 6.0
+    assert micrograd.compile(lambda x: A * x * cached(3.0))(1.0).data == 12.0
+    state = torch.get_rng_state()
+    with pytest.raises(TypeError, match="changes torch"):
+        micrograd.compile(lambda x: A * x * (1.0 if torch.rand(1).item() < 2.0 else 2.0))(1.0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_all_is_put_back_whatever_it_is():
+    @dataclasses.dataclass(frozen=True)
+    class Frozen:
+        __slots__ = ("n",)
+        n: int
+
+    cfg: Any = Config()
+    frozen, log = Frozen(1), []
+    cfg.nested = [np.zeros(2)]
+
+    def f(x):
+        cfg.nested = [cfg.nested[0] + 1]
+        object.__setattr__(frozen, "n", frozen.n + 1)
+        log.append(A * x)
+        cfg.n = 1
+        return A * x
+
+    before = cfg.nested
+    with pytest.raises(TypeError, match="f changes"):
+        micrograd.compile(f)(1.0)
+    assert cfg.nested is before
+    assert (frozen.n, log, hasattr(cfg, "n")) == (1, [], False)
+
+
+def test_a_trainer_with_counters_is_traced_once():
+    class Trainer:
+        def __init__(self):
+            self.model, self.steps = MLP(2, [1]), 0
+            self.loss = micrograd.compile(self.compute)
+
+        def compute(self, x):
+            return self.model(x) + 1e-3 * sum(p * p for p in self.model.parameters())
+
+    trainer = Trainer()
+    for _ in range(5):
+        trainer.loss([1.0, 2.0]).backward()
+        trainer.steps += 1
+    assert len(trainer.loss.order) == 1
+
+
+NAN = {"nan": math.nan, "more": 1.0}
+
+
+@pytest.mark.parametrize("nan", [lambda x: A * math.nan + x, lambda x: A * x + NAN["nan"]])
+def test_nan_is_nan_again(nan):
+    compiled = micrograd.compile(nan)
+    assert all(math.isnan(compiled(1.0).data) for _ in range(3))
+    assert len(compiled.order) == 1
+
+
+def test_functions_of_arrays():
+    def f(X):
+        return A * np.exp(X - 1.0)[0] + np.tanh(2 * X)[1] * A - A * abs(-X)[0]
+
+    compiled = micrograd.compile(f)
+    compiled(np.array([1.0, 2.0])).backward()
+    agree([A.grad], [f(np.array([1.0, 2.0])).data / 2.0])
+    with pytest.raises(TypeError, match=r"another type than float64 .* X\.astype\(float\)"):
+        micrograd.compile(lambda X: A * (X - 0.1)[0])(np.array([0.3, 0.7], np.float32))
+
+
+def test_what_only_the_second_run_meets_is_marked():
+    with pytest.raises(KeyError) as error:
+        micrograd.compile(lambda x: A * x if isinstance(x, float) else dict[str, float]()["oops"])(1.0)
+    assert "while the function ran a second time, to be compiled" in "".join(error.value.__notes__)

@@ -11,7 +11,6 @@ import operator
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from operator import attrgetter, itemgetter
 from pathlib import Path
 from random import SystemRandom
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
@@ -19,13 +18,12 @@ from typing import Any
 
 from ..engine import Value
 from ..module import Module, slots
-from .uses import OWN, foreign, is_taken, read, resolved
+from .uses import ALL, GLOBALS, OWN, PARAMETERS, foreign, is_taken, read, resolved
 from .watch import (
     ATOMS,
     CONTAINERS,
     RANDOM,
     Watch,
-    array_in,
     assign,
     attributes,
     chosen,
@@ -42,12 +40,9 @@ from .watch import (
     set_state,
     state,
     watch,
+    within,
 )
 
-# These read, or assign, attributes of any name; and these all attributes of a Module.
-ALL = {"getattr", "setattr", "delattr", "vars", "dir", "__dict__", "__getattribute__", "__setattr__"}
-PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
-GLOBALS = {"globals", "eval", "exec"}
 HOLDERS = {"types", "argparse", "collections", "os"}  # modules of Python whose objects hold what one puts there
 UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
 MADE = {"__init__", "__new__"}  # of use where a class is called
@@ -62,6 +57,7 @@ INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     classmethod: ("__func__",),
 }
 COMPILER = __package__  # what was compiled is followed by what it wraps
+PACKAGE = COMPILER.rpartition(".")[0]
 
 
 class Surroundings:
@@ -82,7 +78,7 @@ class Surroundings:
         known = -1
         while known < len(self.names):  # anew with new names: they may be those of attributes that were met before
             known = len(self.names)
-            self.seen: dict[int, Any] = {}  # kept alive, so that an id stays that of the same object
+            self.seen: dict[int, Any] = {id(sys.modules): sys.modules}  # kept alive, so that an id stays that of one
             self.values: dict[Value, str] = {}
             self.named: list[tuple[str, Any]] = [("", x) for x in roots.values()][:1]
             self.watches: list[Watch] = []
@@ -93,11 +89,10 @@ class Surroundings:
             self.classes: set[type] = set()
             self.missing: set[str] = set()  # modules that are not there yet
             self.go_through(roots)
-            kept = [[*x] for x in (self.lives, self.copies, self.parts, self.objects)]
-            values = dict(self.values)
+            kept = self.lives, self.copies, self.parts, self.objects, self.values
+            self.lives, self.copies, self.parts, self.objects, self.values = [], [], [], [], {}
             self.go_through(passed or {})
-            self.lives, self.copies, self.parts, self.objects = kept
-            self.values = values
+            self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
         self.watches += [watch(name, state, set_state, x) for name, x in everyones().items()]
 
@@ -141,17 +136,17 @@ class Surroundings:
         elif isinstance(x, FunctionType):
             self.of_function(path, x)
         elif isinstance(x, ModuleType):
-            self.of_namespace(path + ".{}", vars(x), self.names, x)
+            self.of_namespace(within(path, ".{}"), vars(x), self.names, x)
         elif isinstance(x, CONTAINERS):
             self.of_container(path, x)
         elif hasattr(kind, "__array__"):
             self.of_array(path, x)
         elif isinstance(x, RANDOM) and type(x) is not SystemRandom:
-            self.watches.append(watch(path, state, set_state, x))
+            self.watches.append(watch(within(path), state, set_state, x))
         elif isinstance(x, operator.attrgetter | operator.methodcaller):
             self.names |= {str(name) for name in x.__reduce__()[1]}
-        elif hasattr(x, "cache_info"):
-            self.watches.append(watch(path + ".{}", remembered, forget, x))
+        elif isinstance(x, functools._lru_cache_wrapper):
+            self.watches.append(watch(within(path, ".{}"), remembered, forget, x))
         self.named += parts
         self.queue.extend((path, y) for _, y in parts if not isinstance(y, ModuleType))
         followed = kind.__module__ in HOLDERS or not foreign(kind)
@@ -160,45 +155,45 @@ class Surroundings:
 
     def of_value(self, path: str, x: Value) -> None:
         self.values[x] = path
-        self.watches.append(watch(path + ".{}", chosen, rename, vars(x), self.names, None))
+        self.watches.append(watch(within(path, ".{}"), chosen, rename, vars(x), self.names, None))
         if type(x) is Value and chosen(vars(x), self.names, None):
-            self.of_namespace(path + ".{}", vars(x), self.names)
+            self.of_namespace(within(path, ".{}"), vars(x), self.names)
 
     def of_container(self, path: str, x: Any) -> None:
         self.queue.extend((f"{path}[{key!r}]", item) for key, item in items(x).items())
         if not isinstance(x, tuple | frozenset):
-            self.watches.append(watch(path + "[{!r}]", items, fill, x))
+            self.watches.append(watch(within(path, "[{!r}]"), items, fill, x))
             self.lives.append(x)
             self.copies.append(copy_of(x))
             if isinstance(x, dict):
                 self.parts.append((functools.partial(list, x), [*x]))  # the order, too
 
     def of_array(self, path: str, x: Any) -> None:
-        self.watches.append(watch(path, numbers_in, overwrite, x))
+        self.watches.append(watch(within(path), numbers_in, overwrite, x))
         self.parts.append((functools.partial(numbers_in, x), copy_of(numbers_in(x))))
-        if array_in(x).dtype.hasobject:
-            self.queue.append((path, numbers_in(x)["numbers"]))
+        self.queue.extend((f"{path}.flat[{i!r}]", item) for i, item in numbers_in(x).items())
 
     def of_object(self, path: str, x: Any) -> None:
         kind: Any = type(x)
         self.of_class(kind)
         self.objects.append(x)
-        self.watches.append(watch(path + ".{}", attributes, assign, x, ["__class__"]))
+        self.watches.append(watch(within(path, ".{}"), attributes, assign, x, ["__class__"]))
         every = not self.used.isdisjoint(ALL | PARAMETERS if isinstance(x, Module) else ALL)
         names = None if every or foreign(kind) else self.names
         if hasattr(x, "__dict__"):
-            self.of_namespace(path + ".{}", vars(x), names)
+            self.of_namespace(within(path, ".{}"), vars(x), names)
         kept = slots(Value) if isinstance(x, Value) else ()
         if own := [name for name in slots(kind) if name not in kept and (names is None or name in names)]:
-            self.of_attributes(path + ".{}", x, own)
+            self.of_attributes(within(path, ".{}"), x, own)
 
     def of_class(self, kind: Any, called: bool = False) -> None:
         for base in kind.__mro__:
             if not foreign(base) and (base not in self.classes or called):
                 self.classes.add(base)
                 special = {name for name in vars(base) if name.startswith("__")} - (UNUSED if called else UNUSED | MADE)
-                names = self.names | special if self.used.isdisjoint(ALL) else None
-                self.of_namespace(base.__name__ + ".{}", vars(base), names, base)
+                own = base.__module__.startswith(PACKAGE)  # compared whole, which is faster
+                names = self.names | special if self.used.isdisjoint(ALL) and not own else None
+                self.of_namespace(within(base.__name__, ".{}"), vars(base), names, base)
 
     def of_function(self, path: str, f: FunctionType) -> None:
         if hasattr(f, "__wrapped__"):
@@ -211,8 +206,8 @@ class Surroundings:
             self.used |= uses.globals | uses.attributes
             self.named += used.items()
             self.of_namespace("{}", f.__globals__, uses.globals if uses.globals.isdisjoint(GLOBALS) else None)
-            self.of_namespace(path + ".{}", vars(f), self.names)
-            self.of_attributes(path + ".{}", f, ["__code__", "__defaults__", "__kwdefaults__"])
+            self.of_namespace(within(path, ".{}"), vars(f), self.names)
+            self.of_attributes(within(path, ".{}"), f, ["__code__", "__defaults__", "__kwdefaults__"])
             modules = [resolved(name, f.__globals__) for name in uses.modules]
             self.missing.update(name for name in modules if name not in sys.modules)
             self.queue.extend((name, sys.modules.get(name)) for name in modules)
@@ -235,7 +230,7 @@ class Surroundings:
             self.copies.append(copy_of(before))
             return
         if before:
-            self.part(itemgetter(*before), x, before)
+            self.part(operator.itemgetter(*before), x, before)
         if absent := {*(names or ())} - before.keys():
             self.parts.append((functools.partial(x.keys().isdisjoint, absent), True))
 
@@ -244,7 +239,7 @@ class Surroundings:
         self.queue.extend((path.format(name), item) for name, item in before.items())
         self.watches.append(watch(path, attributes, assign, x, names))
         if len(before) == len(names):
-            self.part(attrgetter(*names), x, before)
+            self.part(operator.attrgetter(*names), x, before)
         else:
             self.parts.append((functools.partial(attributes, x, names), copy_of(before)))
 

@@ -11,6 +11,11 @@ from typing import Any, NamedTuple
 OWN = Path(__file__).parents[1]
 PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 
+# These read, or assign, attributes of any name; and these all attributes of a Module.
+ALL = {"getattr", "setattr", "delattr", "vars", "dir", "__dict__", "__getattribute__", "__setattr__"}
+PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
+GLOBALS = {"globals", "eval", "exec"}
+
 
 class Uses(NamedTuple):
     """Names in code: of globals, of attributes, and of modules that it imports."""

@@ -85,6 +85,11 @@ def watch(path: str, contents: Callable[..., Any], restore: Callable[..., Any], 
     return Watch(path, partial(contents, *args), contents(*args), partial(restore, *args))
 
 
+def within(path: str, end: str = "") -> str:
+    """A format for what is in something."""
+    return path.replace("{", "{{").replace("}", "}}") + end
+
+
 # ---- containers ----
 
 
@@ -151,13 +156,13 @@ def array_in(x: Any) -> Any:
 def numbers_in(x: Any) -> dict[str, Any]:
     """What is in an array, or in what can be seen as one, such as a tensor."""
     array = array_in(x)
-    numbers = array.reshape(-1).tolist() if array.dtype.hasobject else array.tobytes()
-    return {"numbers": numbers, "kind": f"{array.shape} {array.dtype}"}
+    numbers: dict[Any, Any] = dict(enumerate(array.flat)) if array.dtype.hasobject else {"numbers": array.tobytes()}
+    return {**numbers, "kind": f"{array.shape} {array.dtype}"}
 
 
 def overwrite(x: Any, before: dict[str, Any]) -> None:
-    array, was = array_in(x), before["numbers"]
-    array.reshape(-1)[:] = was if isinstance(was, list) else np.frombuffer(was, array.dtype)
+    array = array_in(x)
+    array.flat = [*before.values()][:-1] if array.dtype.hasobject else np.frombuffer(before["numbers"], array.dtype)
 
 
 RANDOM = random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator
