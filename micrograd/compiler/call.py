@@ -46,14 +46,18 @@ class Call:
         self.inputs = [
             (n, [Symbol("input") for _ in xs]) for n, xs in zip(given.names, given.numbers) if xs is not None
         ]
-        self.outside = {i: v for i, v in enumerate(given.values) if v in self.around.values}
-        twins = {v: v if v in self.around.values else twin(v, v.data) for v in given.values}
+        # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
+        # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
+        self.identities = given.identities(self.around.values) if self.around.tells_apart else None
+        twins = [twin(v, v.data) for v in given.values]
+        if self.identities:
+            twins = [x if isinstance(x, Value) else twins[x] for x in self.identities]
 
         def on_symbols() -> Any:
             numbers = iter([symbol for _, symbols in self.inputs for symbol in symbols])
-            return given.call(function, given.filled(numbers, iter([twins[v] for v in given.values])))
+            return given.call(function, given.filled(numbers, iter(twins)))
 
-        mentioned = dict.fromkeys([*self.around.values, *given.values, *twins.values()])
+        mentioned = dict.fromkeys([*self.around.values, *given.values, *twins])
         self.written, plain = trace(
             name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
@@ -62,7 +66,7 @@ class Call:
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
         self.program = Program(name, self.written, self.inputs)
-        argument = {twins[v]: i for i, v in enumerate(given.values) if i not in self.outside}
+        argument = {v: i for i, v in enumerate(twins) if v not in self.around.values}
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
         self.history = [v for v in self.leaves if isinstance(v, Value) and v._prev]
@@ -72,7 +76,8 @@ class Call:
             (place, seed(place), type(x) is Value and not vars(x) and place is not None, self.maker(x, place, i))
             for x, place, i in places
         ]
-        self.items = {place: i for i, (_, place, _) in enumerate(places)}  # of what is computed, where it is returned
+        index = self.written.results.index
+        self.items = {places[i][1]: k for k, i in enumerate(index)}  # of what is computed, where it is returned
         self.size = sum(x.axis.length if x.axis else 1 for x in self.written.order)
         self.check = Check(name, function, self.around)
         numbers = {leaf: leaf.data for leaf in self.leaves_of(given)}
@@ -88,14 +93,10 @@ class Call:
         return leaves
 
     def fits(self, given: Signature) -> bool:
-        """Whether this serves arguments of its structure: what is around is what it was, and those of the arguments
-        that are Values from around are these."""
-        values = given.values
-        if values and (self.outside or not self.around.values.keys().isdisjoint(values)):
-            around = self.around.values
-            if any(v is not self.outside.get(i) for i, v in enumerate(values) if v in around or i in self.outside):
-                return False
-        return self.around.hold()
+        """Whether this serves arguments of its structure: what is around is what it was, and so is, where it matters,
+        which of the Values are the same."""
+        alike = self.identities is None or self.identities == given.identities(self.around.values)
+        return alike and self.around.hold()
 
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.
@@ -132,7 +133,9 @@ class Call:
             reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
             if program.unchecked and self.size <= LARGE and self.around.hold():
                 items = {self.items[i]: seed for i, seed in parts.items()}
-                found = {leaves[i]: g for i, g in zip(reached, gradients)}
+                found = dict.fromkeys(leaves, 0.0)
+                for i, g in zip(reached, gradients):  # one that is passed twice gets the sum
+                    found[leaves[i]] += g
                 self.check.gradients(given, dict(zip(leaves, data.tolist())), items, found)
                 program.unchecked = False
             for leaf, g in zip(leaves if len(reached) == len(leaves) else [leaves[i] for i in reached], gradients):

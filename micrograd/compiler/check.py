@@ -74,7 +74,7 @@ class Check:
 
         Args:
             given, numbers: as above.
-            asked: the gradients of some results, by their positions among all.
+            asked: the gradients of some results, by their positions among all Values that are returned.
             found: those that are not zero, of the Values that the program depends on.
 
         Raises:
@@ -83,7 +83,7 @@ class Check:
 
         def plainly(kind: Callable[[float], Any]) -> list[Any]:
             with self.again(given, numbers, kind) as results:
-                back, _ = gradients([results.items[i] for i in asked], [*asked.values()], [*numbers])
+                back, _ = gradients([results.items[results.index[i]] for i in asked], [*asked.values()], [*numbers])
                 return [0.0 if g is None else g for g in back]
 
         what = [f"the gradient of {self.around.values.get(leaf, 'an argument')}" for leaf in numbers]

@@ -1,6 +1,6 @@
 """The arguments of a call."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..engine import Value
@@ -35,11 +35,13 @@ class Signature(NamedTuple):
         return function(*args, **kwargs)
 
     def key(self) -> Hashable:
-        """What one program serves: arguments that differ in numbers and Values only, with the same of these at the
-        same places."""
-        first = {v: i for i, v in reversed([*enumerate(self.values)])}
-        same = len(first) < len(self.values) and tuple([first[v] for v in self.values])
-        return self.positional, tuple(self.names), tuple(self.structures), same
+        """What one program serves: arguments that differ in numbers and Values only."""
+        return self.positional, tuple(self.names), tuple(self.structures)
+
+    def identities(self, known: Container[Value]) -> list[Any]:
+        """Which of the Values are the same, and which are known ones."""
+        first = {v: v if v in known else i for i, v in reversed([*enumerate(self.values)])}
+        return [first[v] for v in self.values]
 
     def roots(self) -> dict[str, Any]:
         """By name, what is no number and no Value in the arguments, and the classes of what is in them."""

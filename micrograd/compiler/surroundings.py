@@ -18,7 +18,7 @@ from typing import Any
 
 from ..engine import Value
 from ..module import Module, slots
-from .uses import ALL, GLOBALS, OWN, PARAMETERS, foreign, is_taken, read, resolved
+from .uses import ALL, ASKS, GLOBALS, OWN, PARAMETERS, foreign, is_taken, read, resolved
 from .watch import (
     ATOMS,
     CONTAINERS,
@@ -75,6 +75,7 @@ class Surroundings:
     def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any] | None = None):
         self.names: set[str] = set()  # of globals and attributes, in the code that was met,
         self.used: set[str] = set()  # and in that of the user
+        self.tells_apart = False  # whether that may ask which Values are the same
         known = -1
         while known < len(self.names):  # anew with new names: they may be those of attributes that were met before
             known = len(self.names)
@@ -204,6 +205,7 @@ class Surroundings:
         if not is_taken(file):
             self.names |= uses.globals | uses.attributes
             self.used |= uses.globals | uses.attributes
+            self.tells_apart = self.tells_apart or bool(uses.questions) or not ASKS.isdisjoint(self.used)
             self.named += used.items()
             self.of_namespace("{}", f.__globals__, uses.globals if uses.globals.isdisjoint(GLOBALS) else None)
             self.of_namespace(within(path, ".{}"), vars(f), self.names)

@@ -15,14 +15,17 @@ PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 ALL = {"getattr", "setattr", "delattr", "vars", "dir", "__dict__", "__getattribute__", "__setattr__"}
 PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
 GLOBALS = {"globals", "eval", "exec"}
+ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove"}
 
 
 class Uses(NamedTuple):
-    """Names in code: of globals, of attributes, and of modules that it imports."""
+    """Names in code: of globals, of attributes, and of modules that it imports; and what it asks of two objects:
+    whether they are the same, or equal, or one is in the other."""
 
     globals: set[str]
     attributes: set[str]
     modules: set[str]
+    questions: set[str]
 
 
 KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPORT_FROM": 1, "IMPORT_NAME": 2}
@@ -31,9 +34,13 @@ KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPOR
 @functools.cache
 def read(code: CodeType) -> Uses:
     """What code reads and assigns, that of comprehensions and inner functions included."""
-    uses = Uses(set(), set(), set())
+    uses = Uses(set(), set(), set(), set())
+    before = None
     for instruction in dis.get_instructions(code):
         name = instruction.opname
+        if (name in ("IS_OP", "CONTAINS_OP") or instruction.argrepr in ("==", "!=")) and before != "LOAD_CONST":
+            uses.questions.add(name)
+        before = name
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
         if kind is not None:
             uses[kind].add(instruction.argval)
