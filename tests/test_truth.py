@@ -1206,3 +1206,76 @@ def test_what_only_the_second_run_meets_is_marked():
     with pytest.raises(KeyError) as error:
         micrograd.compile(lambda x: A * x if isinstance(x, float) else dict[str, float]()["oops"])(1.0)
     assert "while the function ran a second time, to be compiled" in "".join(error.value.__notes__)
+
+
+def test_the_oldest_program_goes_also_where_its_arguments_are_those_of_others():
+    cfg = Config()
+    compiled = micrograd.compile(lambda x: A * x * cfg.rate, maxsize=2)
+    for rate in (1.0, 2.0, 3.0):
+        cfg.rate = rate
+        assert compiled(1.0).data == 2.0 * rate
+    assert [len(calls) for calls in compiled.calls.values()] == [2]
+
+
+def test_more_static_arguments():
+    compiled = micrograd.compile(lambda x, k: A * x * sum(k), static=("k",))
+    for k in ({1.0, 2.0}, {1.0, 3.0}, np.array([1.0, 2.0]), np.array([1.0, 4.0]), {2.0, 1.0}):
+        assert compiled(1.0, k).data == 2.0 * sum(k)
+    assert len(compiled.order) == 4
+
+
+def perhaps(x):
+    try:
+        return A * x * made_later  # type: ignore[name-defined]
+    except NameError:
+        return A + x
+
+
+def test_a_name_that_comes_and_goes():
+    compiled = micrograd.compile(perhaps)
+    for there in (False, True, False, True):
+        if there:
+            globals()["made_later"] = 5.0
+        else:
+            globals().pop("made_later", None)
+        assert compiled(3.0).data == perhaps(3.0).data == (30.0 if there else 5.0)
+    del globals()["made_later"]
+
+
+def test_a_number_with_a_plus():
+    assert micrograd.compile(lambda x: A * +x)(3.0).data == 6.0
+
+
+def test_what_is_assigned_in_the_second_run_only():
+    def f(x):
+        if not isinstance(x, float):
+            A.data = 5.0
+        return A * x
+
+    with pytest.raises(TypeError, match=r"assigns \.data of a Value from outside"):
+        micrograd.compile(f)(3.0)
+    assert A.data == 2.0
+
+
+def test_numbers_that_become_arrays():
+    cfg: dict[str, Any] = {"w": [1.5]}
+    compiled = micrograd.compile(lambda x: A * x * sum(np.ravel(cfg["w"])))
+    assert compiled(1.0).data == 3.0
+    cfg["w"] = [np.array([1.0, 2.0])]
+    assert compiled(1.0).data == 6.0
+
+
+def test_what_is_deleted_comes_back():
+    state, slotted, module = Config(), Slotted(), types.ModuleType("settings")
+    vars(module)["rate"] = 1.0
+
+    def f(x):
+        del state.rate
+        slotted.scale = slotted.scale + getattr(slotted, "other", 0.0)
+        del slotted.scale
+        del module.rate
+        return A * x
+
+    with pytest.raises(TypeError, match="f changes"):
+        micrograd.compile(f)(1.0)
+    assert (state.rate, slotted.scale, vars(module)["rate"]) == (0.5, 2.0, 1.0)

@@ -35,7 +35,8 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     to two million operations, its gradients at the first `backward()`; at every call, what the function can reach
     around it is compared with what was there when it was traced, and something else is traced anew. A function that
     changes what is around it, draws random numbers or looks at a number is refused. Outside of this lies what no
-    program can see: what changes, after the first call, inside an iterator, an installed package or C code.
+    program can see: what changes, after the first call, inside an iterator, an installed package or C code; and plain
+    numbers among the arguments are computed with as Values are, so that 1 / 0 is inf and raises no error.
 
     Args:
         function: takes numbers, arrays of numbers, Values, and lists, tuples and dicts of them, and returns Values and

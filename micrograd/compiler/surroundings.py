@@ -118,7 +118,6 @@ class Surroundings:
         return [*dict.fromkeys(path for watched in self.watches for path in watched.changes())]
 
     def put_back(self) -> None:
-        """Make all what it was."""
         for watched in self.watches:
             watched.put_back()
 
@@ -207,7 +206,8 @@ class Surroundings:
             self.used |= uses.globals | uses.attributes
             self.tells_apart = self.tells_apart or bool(uses.questions) or not ASKS.isdisjoint(self.used)
             self.named += used.items()
-            self.of_namespace("{}", f.__globals__, uses.globals if uses.globals.isdisjoint(GLOBALS) else None)
+            every = {name for name in f.__globals__ if not name.startswith("__")}
+            self.of_namespace("{}", f.__globals__, uses.globals if uses.globals.isdisjoint(GLOBALS) else every)
             self.of_namespace(within(path, ".{}"), vars(f), self.names)
             self.of_attributes(within(path, ".{}"), f, ["__code__", "__defaults__", "__kwdefaults__"])
             modules = [resolved(name, f.__globals__) for name in uses.modules]
