@@ -282,7 +282,7 @@ def an_array():
 
 def the_shape_of_an_array():
     w = {"it": np.arange(6.0)}
-    return lambda x: A * x * w["it"].shape[0], lambda i: setattr(w["it"], "shape", [(2, 3), (3, 2), (6,)][i % 3])
+    return lambda x: A * x * w["it"].shape[0], lambda i: w.update(it=w["it"].reshape([(2, 3), (3, 2), (6,)][i % 3]))
 
 
 def an_array_of_values():

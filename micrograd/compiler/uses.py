@@ -38,7 +38,8 @@ def read(code: CodeType) -> Uses:
     before = None
     for instruction in dis.get_instructions(code):
         name = instruction.opname
-        if (name in ("IS_OP", "CONTAINS_OP") or instruction.argrepr in ("==", "!=")) and before != "LOAD_CONST":
+        equal = name == "COMPARE_OP" and any(sign in instruction.argrepr for sign in ("==", "!="))
+        if (equal or name in ("IS_OP", "CONTAINS_OP")) and before != "LOAD_CONST":
             uses.questions.add(name)
         before = name
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
