@@ -1,7 +1,10 @@
 """Compiled or not, the same numbers: what changes around a function, what it changes, and what it cannot promise."""
 
 import argparse
+import array
 import collections
+import contextvars
+import copy
 import dataclasses
 import enum
 import functools
@@ -10,8 +13,10 @@ import math
 import operator
 import random
 import sys
+import threading
 import time
 import types
+import weakref
 from typing import Any
 
 import numpy as np
@@ -24,6 +29,7 @@ from micrograd import Value, vmap
 from micrograd.nn import MLP, Layer, Module
 
 A, B = Value(2.0), Value(-3.0)
+kept: list[Any] = []
 
 
 class Config:
@@ -483,6 +489,35 @@ def what_getattr_finds():
     return lambda x: A * x * getattr(cfg, "ra" + "te"), lambda i: setattr(cfg, "rate", i + 1.0)
 
 
+def an_array_of_python():
+    numbers = array.array("d", [1.0, 2.0])
+    return lambda x: A * x * numbers[0] * len(numbers), lambda i: (numbers.append(1.0), operator.setitem(numbers, 0, i))
+
+
+def what_a_proxy_shows():
+    cfg = {"rate": 1.0}
+    shown = types.MappingProxyType(cfg)
+    return lambda x: A * x * shown["rate"], lambda i: cfg.update(rate=i + 2.0)
+
+
+def what_a_weak_reference_leads_to():
+    cfg = Config()
+    kept.append(cfg)
+    reference = weakref.ref(cfg)
+    return lambda x: A * x * reference().rate, lambda i: setattr(cfg, "rate", i + 1.0)
+
+
+def a_variable_of_the_context():
+    rate = contextvars.ContextVar("rate", default=1.0)
+    return lambda x: A * x * rate.get(2.0), lambda i: rate.set(i + 3.0)
+
+
+def a_variable_of_the_thread():
+    local = threading.local()
+    local.rate = 1.0
+    return lambda x: A * x * local.rate, lambda i: setattr(local, "rate", i + 2.0)
+
+
 MADE = list(globals().values())
 CHANGES = [x for x in MADE[MADE.index(a_global) :] if isinstance(x, types.FunctionType)]
 
@@ -560,6 +595,101 @@ def test_what_changes_again_and_again_is_told():
         compiled(1.0)
 
 
+def test_another_object_each_time_is_told():
+    compiled = micrograd.compile(lambda point: A * point.x)
+    for i in range(8):
+        assert compiled(Point(float(i))).data == 2.0 * i
+    text = "^point changed 8 times, and <lambda> was traced anew each time: pass its numbers and Values as arguments"
+    with pytest.warns(UserWarning, match=text):
+        compiled(Point(8.0))
+
+
+def test_many_objects_with_a_compiled_method_are_not_told():
+    class Model:
+        def __init__(self, scale):
+            self.scale = scale
+
+        @micrograd.compile
+        def loss(self, x):
+            return A * x * self.scale
+
+    models = [Model(float(i)) for i in range(12)]
+    assert [model.loss(1.0).data for model in models] == [2.0 * i for i in range(12)]
+
+
+def test_an_object_beside_arguments_of_many_sizes_is_not_told():
+    point = Point()
+    compiled = micrograd.compile(lambda point, xs: sum(A * point.x * x for x in xs))
+    for n in range(1, 12):
+        assert compiled(point, [1.0] * n).data == 2.0 * n
+
+
+# ---- what a function may ask of its arguments beside their numbers ----
+
+ONE, ANOTHER = [1.0, 2.0], [1.0, 2.0]
+BIAS, WEIGHT = Value(1.0), Value(3.0)
+BIAS.label, WEIGHT.label = "bias", "weight"
+THREE = BIAS * 2.0
+
+
+def of_what_type(x):
+    match x:
+        case int():
+            return A
+        case _:
+            return A * 3.0
+
+
+QUESTIONS = {
+    "same lists": (lambda x, y: A if x is y else B, (ONE, ANOTHER), (ONE, ONE)),
+    "one inside": (lambda x, y: A if x[0] is y else B, ([ONE, 1.0], ANOTHER), ([ONE, 1.0], ONE)),
+    "same in an array": (lambda x: A if x[0] is x[1] else B, ([BIAS, WEIGHT],), (np.array([BIAS, BIAS]),)),
+    "isinstance": (lambda x: sum(A if isinstance(i, float) else B for i in x), ([1, 2],), ([1.0, 2],)),
+    "type": (lambda x: A if type(x["k"][0]) is float else B, ({"k": (1,)},), ({"k": (1.0,)},)),
+    "match": (lambda x: of_what_type(x[0]), ([1.0],), ([1],)),
+    "label": (lambda x: A * x if x.label == "bias" else B, (BIAS,), (WEIGHT,)),
+    "labels": (lambda x: sum(v for v in x if v.label == "bias"), ([BIAS, BIAS],), ([WEIGHT, BIAS],)),
+    "parents": (lambda x: A * x if x._prev else B * x, (BIAS,), (THREE,)),
+    "operation": (lambda x: A * x if x._op == "*" else B * x, (BIAS,), (THREE,)),
+}
+
+
+@pytest.mark.parametrize(("f", "first", "second"), QUESTIONS.values(), ids=QUESTIONS)
+def test_what_is_asked_of_arguments_beside_their_numbers(f, first, second):
+    for calls in ((first, second), (second, first)):
+        compiled = micrograd.compile(f)
+        for arguments in calls:
+            try:
+                out = compiled(*arguments)
+            except TypeError as error:  # a check that the run on unknown numbers cannot answer
+                assert "computes something else" in str(error) or "another structure" in str(error)  # noqa: PT017
+            else:
+                assert out.data == f(*arguments).data
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32])
+def test_numbers_that_wrap_around_are_refused(kind):
+    compiled = micrograd.compile(lambda x: A * (x[0] + x[1]))
+    text = f"^got numbers of {kind.__name__}, which wrap around .* pass X.astype\\(float\\)"
+    for x in (np.array([100, 100], kind), [kind(100), kind(100)]):
+        with pytest.raises(TypeError, match=text):
+            compiled(x)
+    assert compiled(np.array([100, 100])).data == 400.0
+
+
+def test_a_number_to_come_is_copied_and_has_a_real_part():
+    f = lambda x: A * copy.deepcopy(x) + copy.copy(x).real * x.conjugate()  # noqa: E731
+    assert micrograd.compile(f)(3.0).data == f(3.0).data
+    with pytest.raises(TypeError, match=r"^a method of float looks at a number"):
+        micrograd.compile(lambda x: A * len(x.hex()))(3.0)
+
+
+def test_an_infinite_base_to_an_exponent_to_come():
+    compiled = micrograd.compile(lambda k: A * (-math.inf) ** k)
+    for k in (0.5, 2.0, 3.0, -3.0):
+        assert compiled(k).data == 2.0 * (-math.inf) ** k
+
+
 # ---- effects ----
 
 
@@ -621,6 +751,11 @@ def a_global_name(x, state):
     return A * x
 
 
+def sets_a_variable(x, state):
+    state["context"].set(5.0)
+    return A * x
+
+
 def draws(x, state):
     return A * x * random.random()
 
@@ -675,6 +810,7 @@ EFFECTS = {
     of_a_class: r"Config\.scale, Config\.made",
     of_a_slot: r"state\['slotted'\]\.(scale|other)",
     a_global_name: "made_inside",
+    sets_a_variable: r"state\['context'\]",
     draws: "random",
     draws_rarely: "random",
     draws_with_numpy: r"np\.random",
@@ -701,7 +837,9 @@ def test_effects_are_refused(function):
         "slotted": Slotted(),
         "rng": np.random.default_rng(0),
         "own": random.Random(0),
+        "context": contextvars.ContextVar("context"),
     }
+    state["context"].set(1.0)
     before = repr({**state, "cfg": vars(state["cfg"])}), state["rng"].bit_generator.state, state["own"].getstate()
     everyones = random.getstate()
     A.grad, B.grad = 1.0, 2.0
@@ -712,6 +850,7 @@ def test_effects_are_refused(function):
     assert before[1:] == after[1:]
     assert random.getstate() == everyones
     assert (A.data, A.grad, B.grad, Config.scale) == (2.0, 1.0, 2.0, 2.0)
+    assert state["context"].get() == 1.0
     assert not hasattr(Config, "made")
     assert not hasattr(state["slotted"], "other")
     assert "made_inside" not in globals()

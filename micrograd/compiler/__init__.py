@@ -43,13 +43,13 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             numbers, likewise. All these may differ from call to call. It may use Values from outside, such as the
             parameters of a model: their data is read at each call, and `backward()` reaches them. The `data` of a
             Value is its number now; no gradient goes through it. Other structures or shapes are traced anew, as are
-            other strings, bools, Nones and other objects among the arguments, and arguments of which others are the
-            same Value.
+            other strings, bools, Nones and other objects among the arguments; and where its code asks for that (`is`,
+            `isinstance`, `.label`), arguments of which others are the same, of another type or under another label.
         static: names of arguments whose numbers the program may depend on; they are traced anew for each value.
         maxsize: how many programs to keep; the oldest goes first.
 
     Warns:
-        UserWarning: something around the function has changed for the eighth time.
+        UserWarning: something around the function, or an object among the arguments, was another for the eighth time.
 
     Returns:
         The compiled function. Its `program` prints what was found, each line with the line of the function that it came
@@ -61,7 +61,8 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             what is around it, returns something else than Values and numbers, or other things or numbers than without
             compile; it reads `grad` of a Value from outside, uses Values in Values, keeps what it computes under vmap
             and uses it outside of it, or has an operation added by hand whose numbers are not made of its parents'.
-            An argument can be gone through once only, or could not be put together again. All is as it was then.
+            An argument can be gone through once only, could not be put together again, or has small whole numbers of
+            NumPy, which wrap around. All is as it was then.
         ValueError: `static` has a name that is no argument's.
         ImportError: NumPy is missing.
 

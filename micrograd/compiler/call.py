@@ -48,10 +48,10 @@ class Call:
         ]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
-        self.identities = given.identities(self.around.values) if self.around.tells_apart else None
+        self.asked = self.answers(given)
         twins = [twin(v, v.data) for v in given.values]
-        if self.identities:
-            twins = [x if isinstance(x, Value) else twins[x] for x in self.identities]
+        if self.around.tells_apart:
+            twins = [x if isinstance(x, Value) else twins[x] for x in given.identities(self.around.values)]
 
         def on_symbols() -> Any:
             numbers = iter([symbol for _, symbols in self.inputs for symbol in symbols])
@@ -93,10 +93,12 @@ class Call:
         return leaves
 
     def fits(self, given: Signature) -> bool:
-        """Whether this serves arguments of its structure: what is around is what it was, and so is, where it matters,
-        which of the Values are the same."""
-        alike = self.identities is None or self.identities == given.identities(self.around.values)
-        return alike and self.around.hold()
+        """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
+        may ask of them beside their numbers."""
+        return self.asked == self.answers(given) and self.around.hold()
+
+    def answers(self, given: Signature) -> list[Any]:
+        return given.asked(self.around.asks, self.around.values) if any(self.around.asks) else []
 
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.

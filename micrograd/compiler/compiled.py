@@ -15,7 +15,7 @@ from ..vmap import compiling
 from .call import Call
 from .program import Program
 from .signature import Signature
-from .structure import NUMBER, Whole, take_apart
+from .structure import NUMBER, Whole, alike, take_apart
 from .uses import name_of
 
 OFTEN = 8  # so many times something may change before it is told
@@ -114,11 +114,16 @@ class Compiled:
         """How calls of a signature are done, with what there is around the function now."""
         key = given.key()
         calls = self.calls.get(key, [])
+        last = self.order[-1].structures if self.order else []
         for call in calls:
             if call.fits(given):
                 return call
         if calls:
-            self.tell_of(calls[0].around.changes())
+            self.tell_of(calls[0].around.changes(), "pass it as an argument")
+        else:
+            before = given._replace(structures=last).roots()
+            others = [name for name, x in given.roots().items() if self.is_another(x, before.get(name, x))]
+            self.tell_of(others, "pass its numbers and Values as arguments, in lists or dicts")
         call = Call(self.function, self.name, key, given)
         self.calls[key] = [call, *calls]
         self.order.append(call)
@@ -129,14 +134,17 @@ class Compiled:
                 del self.calls[oldest.key]
         return call
 
-    def tell_of(self, changed: Sequence[str]) -> None:
+    def is_another(self, x: Any, before: Any) -> bool:
+        """Whether `x` is an object that is known by being that one, and not the one before. Those of which this is a
+        method are expected to be many."""
+        return x is not before and alike(x) == (type(x), id(x)) and getattr(type(x), self.name, None) is not self
+
+    def tell_of(self, changed: Sequence[str], cure: str) -> None:
         """Warn of what changes again and again."""
         self.changes.update(changed)
         if often := [name for name in changed if self.changes[name] >= OFTEN]:
             count = self.changes[often[0]]
-            text = (
-                f"{often[0]} changed {count} times, and {self.name} was traced anew each time: pass it as an argument"
-            )
+            text = f"{often[0]} changed {count} times, and {self.name} was traced anew each time: {cure}"
             warnings.warn(text, stacklevel=4)
 
 

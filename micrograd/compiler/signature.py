@@ -1,10 +1,21 @@
 """The arguments of a call."""
 
-from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..engine import Value
 from .structure import Whole, unflatten
+from .watch import CONTAINERS, items
+
+
+def inner(x: Any) -> Iterator[Any]:
+    """What is in lists, dicts and arrays of objects, themselves included."""
+    yield x
+    if isinstance(x, CONTAINERS) or (isinstance(x, np.ndarray) and x.dtype == object):
+        for part in items(x).values():
+            yield from inner(part)
 
 
 class Signature(NamedTuple):
@@ -43,6 +54,19 @@ class Signature(NamedTuple):
         first = {v: v if v in known else i for i, v in reversed([*enumerate(self.values)])}
         return [first[v] for v in self.values]
 
+    def asked(self, asks: tuple[bool, bool, Iterable[str]], known: Container[Value]) -> list[Any]:
+        """What the code of a function may ask of its arguments beside their numbers; see `Surroundings.asks`."""
+        same, types, attributes = asks
+        answers = [getattr(v, name, None) for v in self.values for name in attributes]
+        parts = [*inner(self.arguments)] if same or types else []
+        if types:
+            answers += map(type, parts)
+        if same:
+            answers += self.identities(known)
+            first: dict[int, int] = {}
+            answers += [first.setdefault(id(x), i) for i, x in enumerate(parts) if isinstance(x, CONTAINERS)]
+        return answers
+
     def roots(self) -> dict[str, Any]:
         """By name, what is no number and no Value in the arguments, and the classes of what is in them."""
         found: dict[str, Any] = {}
@@ -54,7 +78,8 @@ class Signature(NamedTuple):
             elif isinstance(x, type):
                 found[x.__name__] = x
             elif isinstance(x, tuple):
-                stack += [(f"{name}.{i}" if i else name, part) for i, part in enumerate(x)]
+                inside = x[:1] != ("static",)
+                stack += [(f"{name}.{i}" if i and inside else name, part) for i, part in enumerate(x)]
         return found
 
     def filled(self, numbers: Iterator[Any], values: Iterator[Any]) -> list[Any]:

@@ -43,6 +43,11 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
     if isinstance(x, Value):
         values.append(x)
         return ("value", type(x)) if type(x) is Value or others is not None else ("value", type(x), alike(vars(x)))
+    if others is None and isinstance(x, np.ndarray | np.integer) and x.dtype.kind in "iu" and x.dtype.itemsize < 8:
+        raise TypeError(
+            f"got numbers of {x.dtype}, which wrap around where they leave its range, but a compiled function computes "
+            f"in float64: pass X.astype(float)"
+        )
     if hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool)):
         numbers.append(x)
         return NUMBER

@@ -9,16 +9,19 @@ installed packages and of Python itself is taken as it is.
 import functools
 import operator
 import sys
+import weakref
+from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from random import SystemRandom
-from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from ..engine import Value
 from ..module import Module, slots
-from .uses import ALL, ASKS, GLOBALS, OWN, PARAMETERS, foreign, is_taken, read, resolved
+from . import uses
 from .watch import (
     ATOMS,
     CONTAINERS,
@@ -31,6 +34,8 @@ from .watch import (
     everyones,
     fill,
     forget,
+    held,
+    hold_again,
     items,
     numbers_in,
     overwrite,
@@ -43,19 +48,6 @@ from .watch import (
     within,
 )
 
-HOLDERS = {"types", "argparse", "collections", "os"}  # modules of Python whose objects hold what one puts there
-UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
-MADE = {"__init__", "__new__"}  # of use where a class is called
-INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
-    functools.partial: ("func", "args", "keywords"),
-    functools.cached_property: ("func",),
-    functools.partialmethod: ("func", "args", "keywords"),
-    property: ("fget", "fset", "fdel"),
-    MethodType: ("__func__", "__self__"),
-    BuiltinMethodType: ("__self__",),
-    staticmethod: ("__func__",),
-    classmethod: ("__func__",),
-}
 COMPILER = __package__  # what was compiled is followed by what it wraps
 PACKAGE = COMPILER.rpartition(".")[0]
 
@@ -70,12 +62,13 @@ class Surroundings:
     Attributes:
         values: the Values among that, and how one would write them.
         named: what functions refer to by name, without what is in that.
+        asks: what the code may ask of arguments: which are the same, of which type numbers are, attributes of Values.
     """
 
     def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any] | None = None):
         self.names: set[str] = set()  # of globals and attributes, in the code that was met,
         self.used: set[str] = set()  # and in that of the user
-        self.tells_apart = False  # whether that may ask which Values are the same
+        self.tells_apart = False  # whether that may ask which objects are the same
         known = -1
         while known < len(self.names):  # anew with new names: they may be those of attributes that were met before
             known = len(self.names)
@@ -95,6 +88,7 @@ class Surroundings:
             self.go_through(passed or {})
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
+        self.asks = self.tells_apart, not uses.TYPES.isdisjoint(self.used), uses.OF_VALUES & self.used
         self.watches += [watch(name, state, set_state, x) for name, x in everyones().items()]
 
     def go_through(self, roots: Mapping[str, Any]) -> None:
@@ -125,10 +119,6 @@ class Surroundings:
 
     def visit(self, path: str, x: Any) -> None:
         kind = type(x)
-        inside = next((names for around, names in INSIDE.items() if isinstance(x, around)), ())
-        parts = [(name, getattr(x, name)) for name in inside]
-        if "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, FunctionType):
-            parts.append(("", x.__wrapped__))
         if isinstance(x, Value):
             self.of_value(path, x)
         elif isinstance(x, type):
@@ -139,18 +129,22 @@ class Surroundings:
             self.of_namespace(within(path, ".{}"), vars(x), self.names, x)
         elif isinstance(x, CONTAINERS):
             self.of_container(path, x)
-        elif hasattr(kind, "__array__"):
-            self.of_array(path, x)
+        elif isinstance(x, MappingProxyType):
+            self.of_contents(within(path, "[{!r}]"), x, items, fill)
+        elif isinstance(x, weakref.ref | ContextVar):
+            self.of_contents(within(path), x, held, hold_again)
+        elif hasattr(kind, "__array__") or isinstance(x, array | memoryview):
+            self.of_contents(within(path), x, numbers_in, overwrite)
         elif isinstance(x, RANDOM) and type(x) is not SystemRandom:
             self.watches.append(watch(within(path), state, set_state, x))
         elif isinstance(x, operator.attrgetter | operator.methodcaller):
             self.names |= {str(name) for name in x.__reduce__()[1]}
         elif isinstance(x, functools._lru_cache_wrapper):
             self.watches.append(watch(within(path, ".{}"), remembered, forget, x))
+        parts = uses.parts_of(x)
         self.named += parts
         self.queue.extend((path, y) for _, y in parts if not isinstance(y, ModuleType))
-        followed = kind.__module__ in HOLDERS or not foreign(kind)
-        if followed and kind is not Value and not kind.__module__.startswith(COMPILER):
+        if uses.is_followed(kind) and kind is not Value and not kind.__module__.startswith(COMPILER):
             self.of_object(path, x)
 
     def of_value(self, path: str, x: Value) -> None:
@@ -168,18 +162,19 @@ class Surroundings:
             if isinstance(x, dict):
                 self.parts.append((functools.partial(list, x), [*x]))  # the order, too
 
-    def of_array(self, path: str, x: Any) -> None:
-        self.watches.append(watch(within(path), numbers_in, overwrite, x))
-        self.parts.append((functools.partial(numbers_in, x), copy_of(numbers_in(x))))
-        self.queue.extend((f"{path}.flat[{i!r}]", item) for i, item in numbers_in(x).items())
+    def of_contents(self, path: str, x: Any, contents: Callable[..., Any], restore: Callable[..., Any]) -> None:
+        before = contents(x)
+        self.watches.append(watch(path, contents, restore, x))
+        self.parts.append((functools.partial(contents, x), copy_of(before)))
+        self.queue.extend((path.format(key), item) for key, item in before.items())
 
     def of_object(self, path: str, x: Any) -> None:
         kind: Any = type(x)
         self.of_class(kind)
         self.objects.append(x)
         self.watches.append(watch(within(path, ".{}"), attributes, assign, x, ["__class__"]))
-        every = not self.used.isdisjoint(ALL | PARAMETERS if isinstance(x, Module) else ALL)
-        names = None if every or foreign(kind) else self.names
+        every = not self.used.isdisjoint(uses.ALL | uses.PARAMETERS if isinstance(x, Module) else uses.ALL)
+        names = None if every or uses.foreign(kind) else self.names
         if hasattr(x, "__dict__"):
             self.of_namespace(within(path, ".{}"), vars(x), names)
         kept = slots(Value) if isinstance(x, Value) else ()
@@ -188,33 +183,34 @@ class Surroundings:
 
     def of_class(self, kind: Any, called: bool = False) -> None:
         for base in kind.__mro__:
-            if not foreign(base) and (base not in self.classes or called):
+            if not uses.foreign(base) and (base not in self.classes or called):
                 self.classes.add(base)
-                special = {name for name in vars(base) if name.startswith("__")} - (UNUSED if called else UNUSED | MADE)
+                special = {name for name in vars(base) if name.startswith("__")} - uses.UNUSED
+                special -= set() if called else uses.MADE
                 own = base.__module__.startswith(PACKAGE)  # compared whole, which is faster
-                names = self.names | special if self.used.isdisjoint(ALL) and not own else None
+                names = self.names | special if self.used.isdisjoint(uses.ALL) and not own else None
                 self.of_namespace(within(base.__name__, ".{}"), vars(base), names, base)
 
     def of_function(self, path: str, f: FunctionType) -> None:
         if hasattr(f, "__wrapped__"):
             self.queue.append((path, f.__wrapped__))
             self.named.append(("", f.__wrapped__))
-        uses, file = read(f.__code__), f.__code__.co_filename
-        used = {name: x for name in sorted(uses.globals) if (x := f.__globals__.get(name)) is not None}
-        if not is_taken(file):
-            self.names |= uses.globals | uses.attributes
-            self.used |= uses.globals | uses.attributes
-            self.tells_apart = self.tells_apart or bool(uses.questions) or not ASKS.isdisjoint(self.used)
+        found, file = uses.read(f.__code__), f.__code__.co_filename
+        used = {name: x for name in sorted(found.globals) if (x := f.__globals__.get(name)) is not None}
+        if not uses.is_taken(file):
+            self.names |= found.globals | found.attributes
+            self.used |= found.globals | found.attributes
+            self.tells_apart = self.tells_apart or bool(found.questions) or not uses.ASKS.isdisjoint(self.used)
             self.named += used.items()
             every = {name for name in f.__globals__ if not name.startswith("__")}
-            self.of_namespace("{}", f.__globals__, uses.globals if uses.globals.isdisjoint(GLOBALS) else every)
+            self.of_namespace("{}", f.__globals__, found.globals if found.globals.isdisjoint(uses.GLOBALS) else every)
             self.of_namespace(within(path, ".{}"), vars(f), self.names)
             self.of_attributes(within(path, ".{}"), f, ["__code__", "__defaults__", "__kwdefaults__"])
-            modules = [resolved(name, f.__globals__) for name in uses.modules]
+            modules = [uses.resolved(name, f.__globals__) for name in found.modules]
             self.missing.update(name for name in modules if name not in sys.modules)
             self.queue.extend((name, sys.modules.get(name)) for name in modules)
-        elif OWN in Path(file).parents:  # it stays what it is, but reads attributes of models
-            self.names |= uses.globals | uses.attributes
+        elif uses.OWN in Path(file).parents:  # it stays what it is, but reads attributes of models
+            self.names |= found.globals | found.attributes
             self.queue.extend((name, x) for name, x in used.items() if isinstance(x, FunctionType))
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
             self.of_attributes(name, cell, ["cell_contents"])

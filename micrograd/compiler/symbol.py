@@ -171,8 +171,11 @@ class Symbol:
     def __repr__(self) -> str:
         return f"Symbol({self.op!r}, ...)"
 
-    def __pos__(self) -> "Symbol":
+    def __pos__(self, memo: Any = None) -> "Symbol":
         return self
+
+    __copy__ = __deepcopy__ = conjugate = __pos__
+    real = property(__pos__)
 
     __add__, __radd__ = operator("+")
     __sub__, __rsub__ = operator("-")
@@ -198,15 +201,13 @@ class Symbol:
     __bool__ = looked_at("a test (if, while, and, or, not)")
     __eq__, __ne__ = looked_at("=="), looked_at("!=")
     __lt__, __le__, __gt__, __ge__ = looked_at("<"), looked_at("<="), looked_at(">"), looked_at(">=")
-    __float__, __int__, __complex__ = (
-        looked_at("float() or math."),
-        looked_at("int()"),
-        looked_at("complex()"),
-    )
+    __float__, __int__ = looked_at("float() or math."), looked_at("int()")
+    __complex__ = looked_at("complex()")
     __index__ = looked_at("an index, a range or a repetition")
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
     __format__ = looked_at("a format")
+    hex = is_integer = as_integer_ratio = looked_at("a method of float")
 
 
 @contextmanager

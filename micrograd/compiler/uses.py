@@ -5,7 +5,7 @@ import functools
 import sys
 import sysconfig
 from pathlib import Path
-from types import CodeType
+from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 OWN = Path(__file__).parents[1]
@@ -15,7 +15,25 @@ PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 ALL = {"getattr", "setattr", "delattr", "vars", "dir", "__dict__", "__getattribute__", "__setattr__"}
 PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
 GLOBALS = {"globals", "eval", "exec"}
+# These ask which objects are the same, of which type a number is, and what a Value is beside its number.
 ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove"}
+TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch"}
+OF_VALUES = {"label", "_prev", "_op", "_grad_fn"}
+
+# Modules of Python whose objects hold what one puts there.
+HOLDERS = {"types", "argparse", "collections", "os", "_thread"}
+UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
+MADE = {"__init__", "__new__"}  # of use where a class is called
+INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
+    functools.partial: ("func", "args", "keywords"),
+    functools.cached_property: ("func",),
+    functools.partialmethod: ("func", "args", "keywords"),
+    property: ("fget", "fset", "fdel"),
+    MethodType: ("__func__", "__self__"),
+    BuiltinMethodType: ("__self__",),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+}
 
 
 class Uses(NamedTuple):
@@ -42,6 +60,8 @@ def read(code: CodeType) -> Uses:
         if (equal or name in ("IS_OP", "CONTAINS_OP")) and before != "LOAD_CONST":
             uses.questions.add(name)
         before = name
+        if name == "MATCH_CLASS":
+            uses.globals.add("isinstance")
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
         if kind is not None:
             uses[kind].add(instruction.argval)
@@ -81,6 +101,20 @@ def foreign(kind: Any) -> bool:
     if module.partition(".")[0] in sys.stdlib_module_names:
         return is_taken(getattr(sys.modules.get(module), "__file__", None) or "<frozen")  # somebody's may have its name
     return module.partition(".")[0] in ("numpy", "torch")
+
+
+def is_followed(kind: Any) -> bool:
+    """Whether what objects of a class hold may matter."""
+    return kind.__module__ in HOLDERS or not foreign(kind)
+
+
+def parts_of(x: Any) -> list[tuple[str, Any]]:
+    """What is in something that stands for a function, by name."""
+    inside = next((names for around, names in INSIDE.items() if isinstance(x, around)), ())
+    parts = [(name, getattr(x, name)) for name in inside]
+    if "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, FunctionType):
+        parts.append(("", x.__wrapped__))
+    return parts
 
 
 def name_of(function: Any) -> str:

@@ -6,7 +6,9 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,7 +96,9 @@ def within(path: str, end: str = "") -> str:
 
 
 def items(x: Any) -> dict[Any, Any]:
-    return dict(x.items() if isinstance(x, dict) else zip(x, x) if isinstance(x, set | frozenset) else enumerate(x))
+    if isinstance(x, dict | MappingProxyType):
+        return dict(x)
+    return dict(zip(x, x) if isinstance(x, set | frozenset) else enumerate(x))
 
 
 def fill(x: Any, before: dict[Any, Any]) -> None:
@@ -109,6 +113,15 @@ def copy_of(x: Any) -> Any:
     if isinstance(x, set | bytearray):
         return x.copy()
     return deque(map(pinned, x)) if isinstance(x, deque) else [*map(pinned, x)]
+
+
+def held(x: Any) -> dict[str, Any]:
+    """What a ContextVar or a weak reference holds."""
+    return {"": x.get(None) if isinstance(x, ContextVar) else x()}
+
+
+def hold_again(x: Any, before: dict[str, Any]) -> None:
+    x.set(before[""])
 
 
 # ---- names: globals, attributes, the contents of cells ----
