@@ -131,7 +131,7 @@ class Text:
 class Listing(Text):
     """A Function for the eye."""
 
-    table: ClassVar[dict[str, str]] = {op: template.replace("np.", "") for op, template in NUMPY.items()} | {
+    table: ClassVar[dict[str, str]] = {op: template.removeprefix("np.float_").replace("np.", "") for op, template in NUMPY.items()} | {
         "pack": "beside({0})",
         "spread": "{0}",
     }
