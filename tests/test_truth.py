@@ -490,8 +490,8 @@ def what_getattr_finds():
 
 
 def an_array_of_python():
-    numbers = array.array("d", [1.0, 2.0])
-    return lambda x: A * x * numbers[0] * len(numbers), lambda i: (numbers.append(1.0), operator.setitem(numbers, 0, i))
+    numbers: Any = array.array("d", [1.0, 2.0])
+    return lambda x: A * x * numbers[0] * len(numbers), lambda i: numbers.extend([1.0, float(i)]) or numbers.reverse()
 
 
 def what_a_proxy_shows():
@@ -503,7 +503,7 @@ def what_a_proxy_shows():
 def what_a_weak_reference_leads_to():
     cfg = Config()
     kept.append(cfg)
-    reference = weakref.ref(cfg)
+    reference: Any = weakref.ref(cfg)
     return lambda x: A * x * reference().rate, lambda i: setattr(cfg, "rate", i + 1.0)
 
 

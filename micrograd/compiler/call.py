@@ -4,17 +4,17 @@ import sys
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..engine import NOTHING, Value
 from ..vmap import is_vmap
 from .backward import seed
 from .check import LARGE, Check
+from .floats import FloatProgram, is_narrow
 from .program import Program
 from .signature import Signature
-from .structure import PLAIN, Results, result_like, twin
+from .structure import PLAIN, Results, listed, result_like, twin
 from .surroundings import Surroundings
 from .symbol import Symbol, undisturbed
+from .tensors import TensorProgram
 from .trace import trace
 
 
@@ -43,9 +43,7 @@ class Call:
         roots = {name: function, **given.roots()}
         passed = dict(zip(given.names, given.arguments))
         self.around = Surroundings(roots, passed)
-        self.inputs = [
-            (n, [Symbol("input") for _ in xs]) for n, xs in zip(given.names, given.numbers) if xs is not None
-        ]
+        self.inputs = [(n, [Symbol("input") for _ in listed(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
         self.asked = self.answers(given)
@@ -65,7 +63,8 @@ class Call:
             self.around = Surroundings(roots, passed)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
-        self.program = Program(name, self.written, self.inputs)
+        kind = FloatProgram if is_narrow(self.written) else TensorProgram
+        self.program: Program = kind(name, self.written, self.inputs)
         argument = {v: i for i, v in enumerate(twins) if v not in self.around.values}
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
@@ -122,23 +121,22 @@ class Call:
         if self.slots:
             history = [*history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
         try:
-            data = np.fromiter([v.data for v in leaves], np.float64, len(leaves))
+            bound = program.bind(leaves, [numbers for numbers in given.numbers if numbers])
         except TypeError:
             raise TypeError(f"{self.name}: {PLAIN}") from None
-        inputs = [numbers for numbers in given.numbers if numbers is not None]
-        numbers, kept = program.run(data, *inputs)
+        numbers, kept = program.run(*bound)
 
         def backward(node: Value) -> None:
             parts: dict[int, Any] = node.grad
             outputs = tuple(sorted(parts))
-            seeds, arguments = [parts[i] for i in outputs], (data, *inputs, *kept)
+            seeds, arguments = [parts[i] for i in outputs], (*bound, *kept)
             reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
             if program.unchecked and self.size <= LARGE and self.around.hold():
                 items = {self.items[i]: seed for i, seed in parts.items()}
                 found = dict.fromkeys(leaves, 0.0)
                 for i, g in zip(reached, gradients):  # one that is passed twice gets the sum
                     found[leaves[i]] += g
-                self.check.gradients(given, dict(zip(leaves, data.tolist())), items, found)
+                self.check.gradients(given, dict(zip(leaves, map(float, bound[0]))), items, found)
                 program.unchecked = False
             for leaf, g in zip(leaves if len(reached) == len(leaves) else [leaves[i] for i in reached], gradients):
                 leaf.grad = leaf.grad + g if leaf.grad is not None else g

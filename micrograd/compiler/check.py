@@ -97,7 +97,7 @@ class Check:
         """Run the function once more as it is, on numbers of some kind."""
         every = {v: v.data for v in (*given.values, *self.around.values)} | dict(numbers)
         with standing_in({v: kind(x) for v, x in every.items() if x is not None}), during(loop):
-            known = map(Known if kind is float else kind, listed([x for x in given.numbers if x is not None]))
+            known = map(Known if kind is float else kind, [x for found in given.numbers for x in listed(found)])
             yield Results(self.name, given.call(self.function, given.filled(known, iter(given.values))))
 
     def compare(

@@ -9,8 +9,6 @@ from collections.abc import Callable, Hashable, Sequence
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 from ..vmap import compiling
 from .call import Call
 from .program import Program
@@ -105,9 +103,7 @@ class Compiled:
             static = name in self.static and (i < len(args) or name not in self.nameless)
             structure = ("static", Whole(x)) if static else take_apart(x, found, given.values)
             given.structures.append(("number", type(x)) if structure == NUMBER and type(x) is not float else structure)
-            whole = found[0] if len(found) == 1 and isinstance(found[0], np.ndarray) else None
-            many = np.hstack if np.ndarray in map(type, found) else functools.partial(np.array, dtype=float)
-            given.numbers.append(whole if whole is not None else many(found) if found else None)
+            given.numbers.append(found)
         return given
 
     def call_for(self, given: Signature) -> Call:

@@ -2,13 +2,15 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .function import Const, Function, Operand, Step, sources
+from .function import Const, Function, Operand, Step, Tensor, sources
 from .places import Names
+from .program import Box
+from .symbol import Line
 from .views import flat, view_text
 
 # Each operation as NumPy writes it; those after the empty line are how numbers are put in place.
@@ -55,7 +57,7 @@ class Text:
     """
 
     table: ClassVar[dict[str, str]] = NUMPY
-    head: ClassVar[str] = '@np.errstate(all="ignore")\ndef {}({}):'
+    define: ClassVar[str] = '@np.errstate(all="ignore")\ndef {}({}):'
 
     def __init__(self, function: Function):
         self.function = function
@@ -66,9 +68,35 @@ class Text:
         self.last = self.returned()
 
     @property
-    def source(self) -> str:
-        head = self.head.format(self.function.name, ", ".join(self.parameters))
+    def body(self) -> str:
+        """The code without what it uses."""
+        head = self.define.format(self.function.name, ", ".join(self.parameters))
         return "\n    ".join([head, *self.lines, self.last])
+
+    @property
+    def source(self) -> str:
+        return "\n".join([*digits(self.constants.items(), "np."), self.body])
+
+    @property
+    def head(self) -> str:
+        inputs = self.function.inputs if self.function.kept else self.function.inputs[-1:]
+        return f"{self.function.name} of {', '.join(f'{tensor.name} {shape(tensor)}' for tensor in inputs)}"
+
+    @property
+    def operations(self) -> int:
+        return self.function.operations
+
+    def listing(self) -> Iterator[tuple[str, Line | None]]:
+        for step, line in zip(self.function.steps, Listing(self.function).lines):
+            yield f"{line}  {shape(step.out)}", step.line
+
+    def boxes(self) -> tuple[list[Box], list[Box]]:
+        given: list[Box] = [(tensor.name, "", shape(tensor), []) for tensor in self.function.inputs]
+        made: list[Box] = []
+        for step in self.function.steps:
+            op = step.op.replace("pack", "beside").replace("contract", f"dot {step.spec}")
+            made.append((step.out.name, op, shape(step.out), sources(step.operands)))
+        return given, made
 
     @property
     def parameters(self) -> list[str]:
@@ -77,7 +105,7 @@ class Text:
     def load(self) -> Callable[..., Any]:
         """The function, ready to run."""
         namespace = {"np": np, "inf": np.inf, "nan": np.nan, **self.constants}
-        exec(compile(self.source, f"<{self.function.name}>", "exec"), namespace)
+        exec(compile(self.body, f"<{self.function.name}>", "exec"), namespace)
         return namespace[self.function.name]  # type: ignore[no-any-return]
 
     def returned(self) -> str:
@@ -131,7 +159,9 @@ class Text:
 class Listing(Text):
     """A Function for the eye."""
 
-    table: ClassVar[dict[str, str]] = {op: template.removeprefix("np.float_").replace("np.", "") for op, template in NUMPY.items()} | {
+    table: ClassVar[dict[str, str]] = {
+        op: template.replace("np.float_", "").replace("np.", "") for op, template in NUMPY.items()
+    } | {
         "pack": "beside({0})",
         "spread": "{0}",
     }
@@ -139,6 +169,12 @@ class Listing(Text):
     def constant(self, value: Any) -> str:
         name = super().constant(value)  # always, so that names are those of the code
         return repr(float(value.flat[0])) if value.dtype == float and len({*value.flat}) == 1 else name
+
+
+def shape(tensor: Tensor) -> str:
+    axis = [f"{tensor.axis.name}={tensor.axis.length}"] if tensor.axis else []
+    numbers = [*axis, *map(str, tensor.shape)]
+    return f"({', '.join(numbers)}{',' * (len(numbers) == 1)})"
 
 
 @functools.cache

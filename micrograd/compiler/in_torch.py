@@ -16,9 +16,9 @@ from .call import Call
 from .emit import NUMPY, RESERVED, Text, digits
 from .function import Const, Function, Step, Tensor, sources
 from .places import Names, Places
-from .program import lower
 from .structure import tuple_of
 from .symbol import ordered
+from .tensors import lower
 
 TORCH = {op: template.replace("np.", "torch.") for op, template in NUMPY.items()} | {
     "**": "torch.pow({}, {})",
@@ -40,7 +40,7 @@ class TorchText(Text):
     """A Function in torch; its constants are further arguments."""
 
     table: ClassVar[dict[str, str]] = TORCH
-    head: ClassVar[str] = "def {}({}):"
+    define: ClassVar[str] = "def {}({}):"
 
     def __init__(self, function: Function):
         used = [x for step in function.steps if step.op != "detach" for x in step.operands]
@@ -109,7 +109,7 @@ class Traced(torch.nn.Module):
         targets = [written.leaves[x] if x in written.leaves else data_of(x) for x in returned.items]
         text = TorchText(lower("forward", inputs, targets, places, late=True))
         notes = "\n".join(digits(text.constants.items(), "")).splitlines()
-        self.text, self.code = "".join(f"# {line}\n" for line in notes) + text.source + "\n", text.source
+        self.text, self.code = "".join(f"# {line}\n" for line in notes) + text.body + "\n", text.body
         self.constants, self.layout = list(text.constants), returned.assemble(list(range(len(targets))))
         for name, constant in (("order", np.array(order, dtype=np.int64)), *text.constants.items()):
             self.register_buffer(f"_{name}", torch.tensor(constant), persistent=False)

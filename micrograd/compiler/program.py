@@ -1,46 +1,48 @@
-"""What was found in a function of scalars: Functions for the way forward and the ways back; and how it shows itself."""
+"""What was found in a function of scalars: a way forward, and ways back; and how it shows itself."""
 
 import functools
 import itertools
 import linecache
 import math
 import pathlib
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
-
-from ..engine import Value, data_of, graph
+from ..engine import Value, graph
 from .backward import standing_in
-from .emit import RESERVED, Listing, Text, digits
-from .function import Function, Tensor, sources
-from .layout import lay_out
-from .places import Names, Places
-from .schedule import schedule
-from .symbol import ENTER, GIVEN, Line, Symbol, ordered, undisturbed
+from .symbol import ENTER, GIVEN, Line, Symbol, undisturbed
 from .trace import Trace, derivative
-from .verify import verify
 
-HEAD = "import numpy as np\nfrom numpy import inf, nan"
 FEW = 8  # so many ways back are kept, and one from everything
 
+Box: TypeAlias = tuple[str, str, str, list[str]]  # name, operation, shape, and the names of what it is computed from
 
-def lower(
-    name: str,
-    inputs: Sequence[Tensor],
-    targets: Sequence[Symbol | float],
-    places: Places,
-    late: bool,
-    keep: bool = False,
-    order: Sequence[Symbol] = (),
-) -> Function:
-    """The passes from Symbols to a Function; the arguments are those of `schedule` and `Places.function`."""
-    plan = schedule(targets, order or ordered(targets, places.place), late)
-    lay_out(plan, places)
-    function = places.function(name, inputs, targets, keep)
-    verify(function)
-    return function
+
+class Code(Protocol):
+    """The code of one way."""
+
+    @property
+    def head(self) -> str:
+        """Its name, and what it is given, for the eye."""
+
+    @property
+    def operations(self) -> int:
+        """How many of its lines compute something."""
+
+    @property
+    def source(self) -> str:
+        """The code, with all that it uses."""
+
+    def load(self) -> Callable[..., Any]:
+        """The function, ready to run."""
+
+    def listing(self) -> Iterator[tuple[str, Line | None]]:
+        """Its lines for the eye, and which line of somebody's code each came from."""
+
+    def boxes(self) -> tuple[list[Box], list[Box]]:
+        """For pictures: what it is given, and what it computes."""
 
 
 class Way(NamedTuple):
@@ -49,18 +51,18 @@ class Way(NamedTuple):
     Attributes:
         reached: positions of the leaves that a gradient comes to.
         met: of those that none comes to, although results were made of them: they are only in conditions.
-        text: its code.
+        code: what it does.
         run: takes the leaves, the inputs, what the way forward kept, and the gradients of some results. Returns those
             of the leaves that are reached.
     """
 
     reached: list[int]
     met: list[int]
-    text: Text
+    code: Code
     run: Callable[..., Any]
 
 
-class Program:
+class Program(ABC):
     """What was found in a function of scalars, for arguments of one structure. `print` shows it.
 
     Args:
@@ -74,23 +76,29 @@ class Program:
         unchecked: whether there is a way back whose gradients have not been compared with the function's.
     """
 
-    def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
+    kind: ClassVar[str]  # of its operations
+    imports: ClassVar[str]
+    leaves: list[Value]
+    forward: Code
+    run: Callable[..., Any]
+
+    def __init__(self, name: str, written: Trace):
         self.name, self.written = name, written
-        names, leaf = Names([*RESERVED, "seeds"]), {symbol: v for v, symbol in written.leaves.items()}
-        self.places = Places(names, list(leaf))
-        for argument, symbols in inputs:
-            self.places.add(Tensor(names.new(argument), (len(symbols),)), list(zip(symbols, itertools.count())))
-        self.inputs = [*self.places.tensors]
-        results = [data_of(x) for x in written.computed]
-        self.forward = Text(
-            lower("forward", self.inputs, results, self.places, late=True, keep=True, order=written.order)
-        )
-        self.places.codes(leaf)
-        self.leaves = [leaf[symbol] for symbol in self.places.leaves]
-        self.run = self.forward.load()
         self.ways: dict[Any, Way] = {}
         self.unchecked = False
         self.count = itertools.count()
+
+    @abstractmethod
+    def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
+        """What `run` takes: the numbers of leaves, and those in the arguments of a call."""
+
+    @abstractmethod
+    def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Code:
+        """Code that computes `targets`, made of what there is on the way forward and of `seeds`."""
+
+    @abstractmethod
+    def back(self, way: Way, arguments: Sequence[Any], seeds: Sequence[float]) -> Sequence[float]:
+        """Run a way back."""
 
     def gradients(
         self, outputs: tuple[int, ...], seeds: Sequence[float], arguments: Sequence[Any], leaves_only: bool
@@ -111,14 +119,13 @@ class Program:
             everything = tuple(range(len(self.written.computed)))
             way = self.ways.get((everything, False)) or self.way_back(everything, False)
             asked = dict(zip(outputs, seeds))
-            found, _ = way.run(*arguments, np.array([asked.get(i, 0.0) for i in everything]))
+            found = self.back(way, arguments, [asked.get(i, 0.0) for i in everything])
             if all(map(math.isfinite, found)):  # no 0 * inf came of it
                 bits = sum(1 << i for i in outputs)
                 mine = [(i, g) for i, g in zip(way.reached, found) if self.made_of[i] & bits]
                 return [i for i, _ in mine], [g for _, g in mine], [i for i in way.met if self.made_of[i] & bits]
         way = self.ways.get(key) or self.way_back(*key)
-        found, _ = way.run(*arguments, np.array(seeds, dtype=np.float64))
-        return way.reached, found, way.met
+        return way.reached, self.back(way, arguments, seeds), way.met
 
     @functools.cached_property
     def made_of(self) -> list[int]:
@@ -135,32 +142,24 @@ class Program:
     @undisturbed()
     def way_back(self, outputs: tuple[int, ...], unit: bool) -> Way:
         """Make the way back from some of the results. `unit`: it is one, and its gradient is 1."""
-        places = self.places.fork()
-        symbols = [Symbol("input") for _ in outputs]
-        seeds = places.add(Tensor("seeds", (len(outputs),)), list(zip(symbols, itertools.count())))
-        gradients, met = derivative(self.written, outputs, [1.0] if unit else symbols)
+        seeds = [Symbol("input") for _ in outputs]
+        gradients, met = derivative(self.written, outputs, [1.0] if unit else seeds)
         found = dict(zip(self.written.leaves, gradients))
         reached = [i for i, leaf in enumerate(self.leaves) if found[leaf] is not None]
-        inputs = [*self.inputs, *self.forward.function.kept, seeds]
-        targets = [found[self.leaves[i]] for i in reached]
         name = f"backward_{n}" if (n := next(self.count)) else "backward"
-        text = Text(lower(name, inputs, targets, places, late=False))
+        code = self.lower_back(name, seeds, [found[self.leaves[i]] for i in reached])
         if len(self.ways) > FEW:
             del self.ways[next(iter(self.ways))]
         rest = [i for i, leaf in enumerate(self.leaves) if found[leaf] is None and leaf in met]
         self.unchecked = True
-        self.ways[outputs, unit] = Way(reached, rest, text, text.load())
+        self.ways[outputs, unit] = Way(reached, rest, code, code.load())
         return self.ways[outputs, unit]
 
     # ---- how it shows itself ----
 
     @property
-    def texts(self) -> list[Text]:
-        return [self.forward, *(way.text for way in list(self.ways.values()))]
-
-    @property
-    def functions(self) -> list[Function]:
-        return [text.function for text in self.texts]
+    def codes(self) -> list[Code]:
+        return [self.forward, *(way.code for way in list(self.ways.values()))]
 
     @property
     def nodes(self) -> int:
@@ -169,36 +168,26 @@ class Program:
 
     @property
     def operations(self) -> int:
-        """How many tensor operations were found, forward and, once it was asked for, backward."""
-        return sum(function.operations for function in self.functions)
+        """How many operations were found, forward and, once it was asked for, backward."""
+        return sum(code.operations for code in self.codes)
 
     @property
     def source(self) -> str:
-        """The NumPy code that runs, whole."""
-        parts = ["\n".join([*digits(text.constants.items(), "np."), text.source]) for text in self.texts]
-        return "\n\n\n".join([HEAD, *parts]) + "\n"
+        """The code that runs, whole."""
+        return "\n\n\n".join([self.imports, *(code.source for code in self.codes)]) + "\n"
 
-    def boxes(self) -> list[tuple[str, str, str, list[str]]]:
-        """Its graph, for pictures: of each tensor the name, the operation, the shape, and what it is computed from."""
-        steps = [step for function in self.functions for step in function.steps]
-        made = {step.out.name for step in steps}
-        used = {name for step in steps for name in sources(step.operands)}
-        given = dict.fromkeys(tensor for function in self.functions for tensor in function.inputs)
-        boxes: list[tuple[str, str, str, list[str]]] = [
-            (tensor.name, "", shape(tensor), []) for tensor in given if tensor.name in used - made
-        ]
-        for step in steps:
-            op = step.op.replace("pack", "beside").replace("contract", f"dot {step.spec}")
-            boxes.append((step.out.name, op, shape(step.out), sources(step.operands)))
-        return boxes
+    def boxes(self) -> list[Box]:
+        """Its graph, for pictures: what is used of what it is given, and what is computed."""
+        parts = [code.boxes() for code in self.codes]
+        made = [box for _, computed in parts for box in computed]
+        names, used = {name for name, *_ in made}, {name for *_, sources in made for name in sources}
+        given = {box[0]: box for inputs, _ in parts for box in inputs}
+        return [*(box for name, box in given.items() if name in used - names), *made]
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.nodes:,} scalar operations became {self.operations} tensor operations"]
-        for function in self.functions:
-            back = function is not self.functions[0]
-            inputs = function.inputs[-1:] if back else function.inputs
-            lines += ["", f"{function.name} of {', '.join(f'{tensor.name} {shape(tensor)}' for tensor in inputs)}"]
-            lines += listed(function, ", backward" if back else "")
+        lines = [f"{self.name}: {self.nodes:,} scalar operations became {self.operations:,} {self.kind}"]
+        for code in self.codes:
+            lines += ["", code.head, *listed(code, "" if code is self.forward else ", backward")]
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> Any:
@@ -211,24 +200,18 @@ class Program:
             return {"text/plain": str(self)}
 
 
-def listed(function: Function, mark: str) -> Iterator[str]:
-    """A line for each step, with the line of somebody's code that it came from; where that changes, its text."""
+def listed(code: Code, mark: str) -> Iterator[str]:
+    """A line for each of code, with the line of somebody's code that it came from; where that changes, its text."""
     before = None
-    for step, line in zip(function.steps, Listing(function).lines):
-        if step.line != before and step.line is not None:
-            yield f"  {linecache.getline(*step.line).strip()}"
-        before = step.line
-        where = f"{file_name(step.line)}:{step.line.number}{mark}" if step.line else ""
-        yield f"    {f'{line}  {shape(step.out)}':<70}  {where}".rstrip()
+    for text, line in code.listing():
+        if line != before and line is not None:
+            yield f"  {linecache.getline(*line).strip()}"
+        before = line
+        where = f"{file_name(line)}:{line.number}{mark}" if line else ""
+        yield f"    {text:<70}  {where}".rstrip()
 
 
 def file_name(line: Line) -> str:
     """The name of a file; in a notebook, which has none, "cell"."""
     path = pathlib.Path(line.file)
     return "cell" if path.parent.name.startswith("ipykernel_") or path.name.startswith("<ipython") else path.name
-
-
-def shape(tensor: Tensor) -> str:
-    axis = [f"{tensor.axis.name}={tensor.axis.length}"] if tensor.axis else []
-    numbers = [*axis, *map(str, tensor.shape)]
-    return f"({', '.join(numbers)}{',' * (len(numbers) == 1)})"

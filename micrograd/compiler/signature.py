@@ -26,7 +26,7 @@ class Signature(NamedTuple):
         positional: how many these are.
         names: of all of them.
         structures: what is left of each without its numbers and Values.
-        numbers: for each that has any, a flat array; None for others.
+        numbers: those of each, as `take_apart` collects them.
         values: the Values in all of them.
     """
 

@@ -9,6 +9,7 @@ from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 OWN = Path(__file__).parents[1]
+HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE, of classes that are made while Python runs
 PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 
 # These read, or assign, attributes of any name; and these all attributes of a Module.
@@ -97,7 +98,7 @@ def foreign(kind: Any) -> bool:
     """Whether a class is Python's, NumPy's or torch's."""
     module = kind.__module__
     if module == "builtins":
-        return "__module__" not in vars(kind)  # it may be made where there is no module
+        return not kind.__flags__ & HEAP  # one that is made by a class statement may claim to be from there
     if module.partition(".")[0] in sys.stdlib_module_names:
         return is_taken(getattr(sys.modules.get(module), "__file__", None) or "<frozen")  # somebody's may have its name
     return module.partition(".")[0] in ("numpy", "torch")

@@ -1,0 +1,239 @@
+"""A program of plain floats: straight-line Python, for what is small, or goes one operation after the other.
+
+NumPy takes a microsecond for a call, however few numbers it is about; in that time Python computes some thirty
+operations on floats. So where the levels of a graph are narrow, its scalars are written out one by one: equal ones are
+computed once, and what is used once stands inside the expression that uses it.
+"""
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+from .. import scalar
+from ..engine import Value, data_of
+from .places import Names
+from .program import Box, Program, Way
+from .structure import listed
+from .symbol import COMMUTATIVE, GIVEN, Line, Symbol, ordered
+from .trace import Trace
+
+FUNCTIONS = "exp", "log", "sqrt", "sin", "cos", "tanh"
+# Each operation as Python writes it. Where `math` raises (1 / 0, log(-1), exp(1000)), the careful form of the whole
+# program runs instead, which has IEEE 754's answers.
+FLOATS = {
+    "+": "{} + {}",
+    "-": "{} - {}",
+    "*": "{} * {}",
+    "/": "{} / {}",
+    "**": "math.pow({}, {})",
+    "neg": "-{}",
+    "abs": "abs({})",
+    "relu": "0.0 if {0} <= 0.0 else {0}",
+    "sigmoid": "1.0 / (1.0 + math.exp(-{}))",
+    "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",
+    "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
+    "where_le": "{2} if {0} <= {1} else {3}",
+    "detach": "{}",
+    **{name: f"math.{name}({{}})" for name in FUNCTIONS},
+}
+CAREFUL = FLOATS | {"/": "scalar.divide({}, {})", "**": "scalar.power({}, {})", "sigmoid": "scalar.sigmoid({})"}
+CAREFUL |= {name: f"scalar.{name}({{}})" for name in FUNCTIONS}
+TWICE = "relu", "maximum", "minimum"  # their arguments occur more than once, so they need names
+KEPT = "kept"
+RESERVED = "math", "scalar", "inf", "nan", "abs"
+LONG = 70  # what is longer than so many characters gets a line of its own
+
+OPERATION, CALL = 0.035, 1.5  # microseconds for one operation on floats, and for one of NumPy on few numbers
+MOST = 30_000  # so many operations take Python a tenth of a second to compile
+
+
+def is_narrow(written: Trace) -> bool:
+    """Whether plain floats are faster. What could be one call of NumPy is counted by operation and level."""
+    level: dict[Any, int] = {}
+    for x in written.order:
+        if x.axis or x.op in ("stack", "total"):
+            return False
+        level[x] = 1 + max([level[arg] for arg in x.args if type(arg) is Symbol], default=0)
+    calls = len({(x.op, n) for x, n in level.items() if x.op not in GIVEN})
+    return len(level) <= MOST and OPERATION * len(level) < CALL * calls
+
+
+class Lines:
+    """The code of one way, in plain Python.
+
+    Args:
+        name: of the function.
+        parameters: its parameters, and what is in each.
+        named: what stands for each number that is there before.
+        order: what is to be computed, arguments first.
+        results: what it returns.
+        kept: what it returns besides, for the ways back; None if it is one.
+        table: how an operation is written.
+
+    Attributes:
+        lines: of each line the name of what it computes, how, where it came from, and which names it uses.
+        text: what stands for each Symbol.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parameters: Sequence[tuple[str, Sequence[Symbol]]],
+        named: Mapping[Symbol, str],
+        order: Sequence[Symbol],
+        results: Sequence[Any],
+        kept: Sequence[Symbol] | None = None,
+        table: Mapping[str, str] = FLOATS,
+    ):
+        self.name, self.parameters, self.results, self.kept = name, parameters, results, kept
+        self.careful_form = (f"careful_{name}", parameters, named, order, results, kept, CAREFUL)
+        self.same = equals([x for x in order if x not in named])
+        unique = [x for x, first in self.same.items() if x is first]
+        uses = Counter(self.first(arg) for x in unique for arg in x.args)
+        own_line = {*map(self.first, (*results, *(kept or ())))}
+        own_line |= {self.first(arg) for x in unique if x.op in TWICE for arg in x.args}
+        self.text: dict[Any, str] = dict(named)
+        self.lines: list[tuple[str, str, Line | None, list[str]]] = []
+        names, used = Names([*RESERVED, *named.values()]), {x: [text] for x, text in named.items()}
+        for x in unique:
+            args = [self.first(arg) for arg in x.args]
+            text = table[x.op].format(*map(self.written, args))
+            inside = [name for arg in args if type(arg) is Symbol for name in used[arg]]
+            if uses[x] == 1 and x not in own_line and len(text) <= LONG:
+                self.text[x], used[x] = f"({text})", inside
+            else:
+                self.text[x] = names.new(f"t{len(self.lines)}")
+                self.lines.append((self.text[x], text, x.line, [*dict.fromkeys(inside)]))
+                used[x] = [self.text[x]]
+
+    def first(self, x: Any) -> Any:
+        """The first Symbol that computes the same."""
+        return self.same.get(x, x) if type(x) is Symbol else x
+
+    def written(self, x: Any) -> str:
+        return self.text[self.first(x)] if type(x) is Symbol else repr(x)
+
+    @property
+    def body(self) -> str:
+        given = [(name, [self.text[x] for x in symbols]) for name, symbols in self.parameters if symbols]
+        # A later way back may have made the way forward keep more.
+        unpacked = [f"{', '.join(names)}, = {name}{f'[:{len(names)}]' * (name == KEPT)}" for name, names in given]
+        results = f"[{', '.join(map(self.written, self.results))}]"
+        if self.kept is not None:
+            results += f", (({''.join(f'{self.written(x)}, ' for x in self.kept)}),)"
+        head = f"def {self.name}({', '.join(name for name, _ in self.parameters)}):"
+        lines = [f"{name} = {text}" for name, text, _, _ in self.lines]
+        return "\n    ".join([head, *unpacked, *lines, f"return {results}"])
+
+    @property
+    def source(self) -> str:
+        return f"{self.body}\n\n\n{Lines(*self.careful_form).body}"
+
+    def load(self) -> Callable[..., Any]:
+        """The function, ready to run."""
+        fast = loaded(self)
+
+        def run(*arguments: Any) -> Any:
+            try:
+                return fast(*arguments)
+            except (ArithmeticError, ValueError):
+                return self.careful(*arguments)
+
+        return run
+
+    @functools.cached_property
+    def careful(self) -> Callable[..., Any]:
+        """The same where `math` raises."""
+        return loaded(Lines(*self.careful_form))
+
+    # ---- how it shows itself ----
+
+    @property
+    def head(self) -> str:
+        return f"{self.name} of {', '.join(f'{name} ({len(symbols)},)' for name, symbols in self.parameters)}"
+
+    @property
+    def operations(self) -> int:
+        return len(self.lines)
+
+    def listing(self) -> Iterator[tuple[str, Line | None]]:
+        for name, text, line, _ in self.lines:
+            yield f"{name} = {text}", line
+
+    def boxes(self) -> tuple[list[Box], list[Box]]:
+        given: list[Box] = [(self.text[x], "", "", []) for _, symbols in self.parameters for x in symbols]
+        return given, [(name, text, "", used) for name, text, _, used in self.lines]
+
+
+def equals(order: Iterable[Symbol]) -> dict[Symbol, Symbol]:
+    """For each Symbol the first one that computes the same."""
+    first: dict[Symbol, Symbol] = {}
+    known: dict[tuple[str, ...], Symbol] = {}
+    for x in order:
+        args = [str(id(first.get(arg, arg))) if type(arg) is Symbol else repr(arg) for arg in x.args]
+        key = (x.op, *(sorted(args) if x.op in COMMUTATIVE else args))
+        first[x] = first.get(x.args[0], x.args[0]) if x.op == "detach" else known.setdefault(key, x)
+    return first
+
+
+def loaded(code: Lines) -> Callable[..., Any]:
+    namespace = {"math": math, "scalar": scalar, "inf": math.inf, "nan": math.nan}
+    exec(compile(code.body, f"<{code.name}>", "exec"), namespace)
+    return namespace[code.name]  # type: ignore[return-value]
+
+
+class FloatProgram(Program):
+    """A Program in plain Python. The arguments are those of `Program`.
+
+    Its way forward is written anew when a way back needs more of what it computes.
+    """
+
+    kind = "lines of plain floats"
+    imports = "import math\nfrom math import inf, nan\n\nfrom micrograd import scalar"
+    forward: Lines
+
+    def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
+        super().__init__(name, written)
+        names, given = Names([*RESERVED, KEPT, "seeds"]), [("leaves", [*written.leaves.values()]), *inputs]
+        self.parameters = [(names.new(argument), symbols) for argument, symbols in given]
+        self.names = {x: names.new(f"{name}_{i}") for name, symbols in self.parameters for i, x in enumerate(symbols)}
+        self.leaves = [*written.leaves]
+        self.kept: list[Symbol] = []
+        self.write_forward()
+
+    def write_forward(self) -> None:
+        results = [data_of(x) for x in self.written.computed]
+        self.forward = Lines("forward", self.parameters, self.names, self.written.order, results, self.kept)
+        self.run = self.forward.load()
+
+    def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
+        return [[plain(v.data) for v in leaves], *([plain(x) for x in listed(part)] for part in numbers)]
+
+    def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Lines:
+        computed = {x for x in self.written.order if x not in self.names}
+        order = ordered(targets, {*self.names, *seeds, *computed})
+        met = dict.fromkeys(x for y in order for x in y.args if type(x) is Symbol and x in computed)
+        met |= dict.fromkeys(x for x in targets if type(x) is Symbol and x in computed)
+        if more := [x for x in met if x not in self.kept]:
+            self.kept += more
+            self.write_forward()
+        names = Names([*RESERVED, *self.names.values(), *map(self.forward.written, self.kept)])
+        named = self.names | {x: self.forward.written(x) for x in self.kept}
+        named |= {x: names.new(f"seeds_{i}") for i, x in enumerate(seeds)}
+        parameters = [*self.parameters, (KEPT, [*self.kept]), ("seeds", seeds)]
+        return Lines(name, parameters, named, order, targets)
+
+    def back(self, way: Way, arguments: Sequence[Any], seeds: Sequence[float]) -> Sequence[float]:
+        *given, kept = arguments
+        if len(kept) < len(self.kept):  # from before the way back was made
+            _, (kept,) = self.run(*given)
+        return way.run(*given, kept, seeds)  # type: ignore[no-any-return]
+
+
+def plain(x: Any) -> float:
+    if isinstance(x, Real):
+        return float(x)
+    raise TypeError

@@ -1,0 +1,83 @@
+"""A program of tensors: the passes from Symbols to NumPy code, forward and backward."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import Value, data_of
+from .emit import RESERVED, Text
+from .function import Function, Tensor
+from .layout import lay_out
+from .places import Names, Places
+from .program import Program, Way
+from .schedule import schedule
+from .symbol import Symbol, ordered
+from .trace import Trace
+from .verify import verify
+
+
+def lower(
+    name: str,
+    inputs: Sequence[Tensor],
+    targets: Sequence[Symbol | float],
+    places: Places,
+    late: bool,
+    keep: bool = False,
+    order: Sequence[Symbol] = (),
+) -> Function:
+    """The passes from Symbols to a Function; the arguments are those of `schedule` and `Places.function`."""
+    plan = schedule(targets, order or ordered(targets, places.place), late)
+    lay_out(plan, places)
+    function = places.function(name, inputs, targets, keep)
+    verify(function)
+    return function
+
+
+class TensorProgram(Program):
+    """A Program in NumPy. The arguments are those of `Program`."""
+
+    kind = "tensor operations"
+    imports = "import numpy as np\nfrom numpy import inf, nan"
+    forward: Text
+
+    def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
+        super().__init__(name, written)
+        names, leaf = Names([*RESERVED, "seeds"]), {symbol: v for v, symbol in written.leaves.items()}
+        self.places = Places(names, list(leaf))
+        for argument, symbols in inputs:
+            self.places.add(Tensor(names.new(argument), (len(symbols),)), list(zip(symbols, itertools.count())))
+        self.inputs = [*self.places.tensors]
+        results = [data_of(x) for x in written.computed]
+        self.forward = Text(
+            lower("forward", self.inputs, results, self.places, late=True, keep=True, order=written.order)
+        )
+        self.places.codes(leaf)
+        self.leaves = [leaf[symbol] for symbol in self.places.leaves]
+        self.run = self.forward.load()
+
+    def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
+        return [np.fromiter([v.data for v in leaves], np.float64, len(leaves)), *map(flat, numbers)]
+
+    def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Text:
+        places = self.places.fork()
+        row = places.add(Tensor("seeds", (len(seeds),)), list(zip(seeds, itertools.count())))
+        inputs = [*self.inputs, *self.forward.function.kept, row]
+        return Text(lower(name, inputs, targets, places, late=False))
+
+    def back(self, way: Way, arguments: Sequence[Any], seeds: Sequence[float]) -> Sequence[float]:
+        found, _ = way.run(*arguments, np.array(seeds, dtype=np.float64))
+        return found  # type: ignore[no-any-return]
+
+    @property
+    def functions(self) -> list[Function]:
+        """Those of the way forward and of the ways back."""
+        return [code.function for code in self.codes if isinstance(code, Text)]
+
+
+def flat(numbers: list[Any]) -> Any:
+    """What `take_apart` collected, as one array."""
+    if np.ndarray in map(type, numbers):
+        return numbers[0] if len(numbers) == 1 else np.hstack(numbers)
+    return np.array(numbers, dtype=np.float64)
