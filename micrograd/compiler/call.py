@@ -94,10 +94,10 @@ class Call:
     def fits(self, given: Signature) -> bool:
         """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
         may ask of them beside their numbers."""
-        return self.asked == self.answers(given) and self.around.hold()
+        return (self.around.asks is None or self.asked == self.answers(given)) and self.around.hold()
 
     def answers(self, given: Signature) -> list[Any]:
-        return given.asked(self.around.asks, self.around.values) if any(self.around.asks) else []
+        return given.asked(self.around.asks, self.around.values) if self.around.asks else []
 
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.
@@ -143,7 +143,7 @@ class Call:
             for leaf in [leaves[i] for i in met]:
                 leaf.grad = 0.0 if leaf.grad is None else leaf.grad
 
-        parent = Value(None, (Leaves(leaves), *history), self.name, backward, label="results")
+        parent = Caller(None, (Leaves(leaves), *history), self.name, backward)
         items = []
         for place, send, plain, make in self.results:
             if plain:  # the usual case
@@ -151,6 +151,13 @@ class Call:
             else:
                 items.append(make(numbers, values, parent))
         return self.written.results.assemble(items)
+
+
+class Caller(Value):
+    """A call of a program: one node, the parent of its results."""
+
+    __slots__ = ()
+    label = "results"
 
 
 class Leaves(Value):

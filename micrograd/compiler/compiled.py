@@ -9,11 +9,12 @@ from collections.abc import Callable, Hashable, Sequence
 from operator import attrgetter
 from typing import Any
 
+from ..engine import Value
 from ..vmap import compiling
 from .call import Call
 from .program import Program
 from .signature import Signature
-from .structure import NUMBER, Whole, alike, take_apart
+from .structure import NUMBER, VALUE, Whole, alike, take_apart
 from .uses import name_of
 
 OFTEN = 8  # so many times something may change before it is told
@@ -96,6 +97,16 @@ class Compiled:
 
     def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Signature:
         """What there is in the arguments of a call."""
+        if not kwargs and not self.static and {*map(type, args)} <= {float, Value} and len(args) <= len(self.names):
+            plain = [type(x) is float for x in args]  # the usual case, faster
+            return Signature(
+                args,
+                len(args),
+                self.names[: len(args)],
+                [NUMBER if number else VALUE for number in plain],
+                [[x] if number else () for x, number in zip(args, plain)],
+                [x for x, number in zip(args, plain) if not number],
+            )
         names = [*self.names[: len(args)], *(f"argument{i}" for i in range(len(self.names), len(args))), *kwargs]
         given = Signature([*args, *kwargs.values()], len(args), names, [], [], [])
         for i, (name, x) in enumerate(zip(names, given.arguments)):

@@ -16,6 +16,7 @@ from .. import scalar
 from ..engine import Value, data_of
 from .places import Names
 from .program import Box, Program, Way
+from .schedule import FOLDS
 from .structure import listed
 from .symbol import COMMUTATIVE, GIVEN, Line, Symbol, ordered
 from .trace import Trace
@@ -43,7 +44,7 @@ CAREFUL = FLOATS | {"/": "scalar.divide({}, {})", "**": "scalar.power({}, {})", 
 CAREFUL |= {name: f"scalar.{name}({{}})" for name in FUNCTIONS}
 TWICE = "relu", "maximum", "minimum"  # their arguments occur more than once, so they need names
 KEPT = "kept"
-RESERVED = "math", "scalar", "inf", "nan", "abs"
+RESERVED = "math", "scalar", "inf", "nan", "abs", "__debug__"
 LONG = 70  # what is longer than so many characters gets a line of its own
 
 OPERATION, CALL = 0.035, 1.5  # microseconds for one operation on floats, and for one of NumPy on few numbers
@@ -51,12 +52,14 @@ MOST = 30_000  # so many operations take Python a tenth of a second to compile
 
 
 def is_narrow(written: Trace) -> bool:
-    """Whether plain floats are faster. What could be one call of NumPy is counted by operation and level."""
+    """Whether plain floats are faster. What could be one call of NumPy is counted by operation and level; a sum of
+    many is on one level."""
     level: dict[Any, int] = {}
     for x in written.order:
-        if x.axis or x.op in ("stack", "total"):
+        if x.axis or x.op == "total":
             return False
-        level[x] = 1 + max([level[arg] for arg in x.args if type(arg) is Symbol], default=0)
+        args = [arg for arg in x.args if type(arg) is Symbol]
+        level[x] = max([level[arg] + (arg.op != x.op or x.op not in FOLDS) for arg in args], default=0)
     calls = len({(x.op, n) for x, n in level.items() if x.op not in GIVEN})
     return len(level) <= MOST and OPERATION * len(level) < CALL * calls
 
@@ -201,24 +204,24 @@ class FloatProgram(Program):
         self.parameters = [(names.new(argument), symbols) for argument, symbols in given]
         self.names = {x: names.new(f"{name}_{i}") for name, symbols in self.parameters for i, x in enumerate(symbols)}
         self.leaves = [*written.leaves]
-        self.kept: list[Symbol] = []
+        self.kept: dict[Symbol, None] = {}  # in this order
         self.write_forward()
 
     def write_forward(self) -> None:
         results = [data_of(x) for x in self.written.computed]
-        self.forward = Lines("forward", self.parameters, self.names, self.written.order, results, self.kept)
+        self.forward = Lines("forward", self.parameters, self.names, self.written.order, results, [*self.kept])
         self.run = self.forward.load()
 
     def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
-        return [[plain(v.data) for v in leaves], *([plain(x) for x in listed(part)] for part in numbers)]
+        return [row([v.data for v in leaves]), *map(row, numbers)]
 
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Lines:
         computed = {x for x in self.written.order if x not in self.names}
         order = ordered(targets, {*self.names, *seeds, *computed})
         met = dict.fromkeys(x for y in order for x in y.args if type(x) is Symbol and x in computed)
         met |= dict.fromkeys(x for x in targets if type(x) is Symbol and x in computed)
-        if more := [x for x in met if x not in self.kept]:
-            self.kept += more
+        if met.keys() - self.kept.keys():
+            self.kept |= met
             self.write_forward()
         names = Names([*RESERVED, *self.names.values(), *map(self.forward.written, self.kept)])
         named = self.names | {x: self.forward.written(x) for x in self.kept}
@@ -233,7 +236,11 @@ class FloatProgram(Program):
         return way.run(*given, kept, seeds)  # type: ignore[no-any-return]
 
 
-def plain(x: Any) -> float:
-    if isinstance(x, Real):
-        return float(x)
-    raise TypeError
+def row(numbers: list[Any]) -> list[float]:
+    """What was collected, as floats."""
+    if {*map(type, numbers)} <= {float}:  # the usual case, faster
+        return numbers
+    found = listed(numbers)
+    if not all(isinstance(x, Real) for x in found):
+        raise TypeError
+    return [*map(float, found)]

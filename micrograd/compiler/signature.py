@@ -30,11 +30,11 @@ class Signature(NamedTuple):
         values: the Values in all of them.
     """
 
-    arguments: list[Any]
+    arguments: Sequence[Any]
     positional: int
     names: list[str]
     structures: list[Any]
-    numbers: list[Any]
+    numbers: list[Sequence[Any]]
     values: list[Value]
 
     def parted(self, arguments: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:

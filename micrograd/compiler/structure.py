@@ -42,7 +42,9 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         return NUMBER
     if isinstance(x, Value):
         values.append(x)
-        return ("value", type(x)) if type(x) is Value or others is not None else ("value", type(x), alike(vars(x)))
+        if type(x) is Value:
+            return VALUE
+        return ("value", type(x)) if others is not None else ("value", type(x), alike(vars(x)))
     if others is None and isinstance(x, np.ndarray | np.integer) and x.dtype.kind in "iu" and x.dtype.itemsize < 8:
         raise TypeError(
             f"got numbers of {x.dtype}, which wrap around where they leave its range, but a compiled function computes "
@@ -177,6 +179,8 @@ class Results:
 
     def assemble(self, items: list[Any]) -> Any:
         """Something of the same structure, of other items."""
+        if self.structure is VALUE:  # the usual case, faster
+            return items[0]
         return unflatten(self.structure, iter(items[self.count :]), map(items.__getitem__, self.index))
 
 
@@ -184,7 +188,7 @@ def values_in(items: Sequence[Any]) -> list[Value]:
     return [x for x in items if isinstance(x, Value)]
 
 
-def listed(numbers: list[Any]) -> list[Any]:
+def listed(numbers: Sequence[Any]) -> list[Any]:
     """The numbers that `take_apart` collected, one by one."""
     return [x for part in numbers for x in (part.tolist() if isinstance(part, np.ndarray) else [part])]
 

@@ -62,7 +62,8 @@ class Surroundings:
     Attributes:
         values: the Values among that, and how one would write them.
         named: what functions refer to by name, without what is in that.
-        asks: what the code may ask of arguments: which are the same, of which type numbers are, attributes of Values.
+        asks: what the code may ask of arguments: which are the same, of which type numbers are, attributes of Values;
+            None for nothing of that.
     """
 
     def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any] | None = None):
@@ -88,7 +89,8 @@ class Surroundings:
             self.go_through(passed or {})
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
-        self.asks = self.tells_apart, not uses.TYPES.isdisjoint(self.used), uses.OF_VALUES & self.used
+        asks = self.tells_apart, not uses.TYPES.isdisjoint(self.used), uses.OF_VALUES & self.used
+        self.asks = asks if any(asks) else None
         self.watches += [watch(name, state, set_state, x) for name, x in everyones().items()]
 
     def go_through(self, roots: Mapping[str, Any]) -> None:
@@ -103,7 +105,8 @@ class Surroundings:
         """Whether all is as it was."""
         try:
             same = self.copies == self.lives and self.types == [*map(type, self.objects)]
-            return same and all([then] == [now()] for now, then in self.parts) and self.missing.isdisjoint(sys.modules)
+            same = same and all([then] == [now()] for now, then in self.parts)
+            return same and not any(name in sys.modules for name in self.missing)
         except Exception:  # something is gone, or has an == of its own
             return False
 
