@@ -15,6 +15,21 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture
+def tensors(monkeypatch):
+    """Programs of tensors, also where plain floats would be faster."""
+    monkeypatch.setattr("micrograd.compiler.call.is_narrow", lambda written: False)
+
+
+@pytest.fixture(params=["tensors", "floats"])
+def either(request, monkeypatch):
+    """Programs of tensors, and programs of plain floats wherever that is possible."""
+    if request.param == "floats":
+        monkeypatch.setattr("micrograd.compiler.floats.OPERATION", 0.0)
+    else:
+        request.getfixturevalue("tensors")
+
+
+@pytest.fixture
 def model():
     """A small network whose biases are not zero."""
     random.seed(3)

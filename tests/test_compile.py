@@ -104,6 +104,7 @@ def test_a_small_gpt():
         check(model.loss, model.parameters(), [model.wte[t] for t in tokens], one_hot)
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("name", [*UNARY, *BINARY])
 def test_special_values(name):
     """All pairs at once, as one tensor operation, and a pair at a time."""
@@ -124,6 +125,7 @@ def test_special_values(name):
         agree(results[1], results[0])
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("k", [-2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 2.5])
 def test_special_values_to_a_constant_power(k):
     leaves = [Value(x) for x in SPECIALS]
@@ -465,6 +467,7 @@ def test_the_program_can_be_read_and_run():
     assert results[0] == pytest.approx(total.data, rel=1e-12)
 
 
+@pytest.mark.usefixtures("tensors")
 def test_the_forward_pass_alone_makes_no_backward():
     model = MLP(2, [4, 1])
     f = micrograd.compile(lambda X: [model(x) for x in X])
@@ -472,6 +475,7 @@ def test_the_forward_pass_alone_makes_no_backward():
     assert len(f.program.functions) == 1
 
 
+@pytest.mark.usefixtures("tensors")
 def test_the_largest_of_many_is_one_operation():
     xs = [Value(x) for x in (3, -1, 2, 2.5, 0, 3)]
 
@@ -620,6 +624,7 @@ def test_a_value_in_a_value_at_the_second_call():
         compiled(Value(Value(1.0)))
 
 
+@pytest.mark.usefixtures("tensors")
 def test_the_source_runs_whatever_was_walked_back():
     xs = [Value(0.1 * i) for i in range(6)]
     places = [(0, 3, 1), (5, 2, 2), (1, 4, 0), (2, 2, 5)]

@@ -236,11 +236,12 @@ def test_a_fault_in_a_trace(error, run):
     assert a.grad == 12.0
 
 
+@pytest.mark.usefixtures("tensors")
 def test_a_fault_when_the_way_back_is_first_needed(monkeypatch):
     a = Value(2.0)
     out = micrograd.compile(lambda: a * a)()
     with monkeypatch.context() as patch:
-        patch.setattr("micrograd.compiler.program.lower", interrupted)
+        patch.setattr("micrograd.compiler.tensors.lower", interrupted)
         with pytest.raises(KeyboardInterrupt):
             out.backward()
     assert (a.data, a.grad) == (2.0, 0.0)

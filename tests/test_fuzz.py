@@ -5,7 +5,8 @@
 
 import math
 
-from hypothesis import example, given
+import pytest
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from programs import Program, close, ordinary, programs, torch_reference
 
@@ -32,6 +33,8 @@ def agree(got, want, nudged, what):
         assert not slack < math.inf or close(a, b, 1e-9, 1e3 * slack + 1e-12), f"{what}: {a} is not {b}"
 
 
+@pytest.mark.usefixtures("either")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(programs(max_lines=40, numbers=ordinary | special))
 @example(Program([1.0], [("maximum", (0, 0)), ("**", (1, 0))]))
 def test_eager_compiled_and_pytorch(program):

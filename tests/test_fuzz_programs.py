@@ -16,8 +16,9 @@ from operator import methodcaller
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import close, flat, hidden, leaf, ordinary
 
@@ -723,6 +724,8 @@ def test_eager_as_in_pytorch_and_all_forms_are_reached() -> None:
     assert not REACHED - seen
 
 
+@pytest.mark.usefixtures("either")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cases)
 def test_compiled(case: Case) -> None:
     compare(case, Compiled())

@@ -102,6 +102,7 @@ def test_values_as_arguments_are_tensors_too():
     assert (to_row.tolist(), to_w.item()) == ([6.0, 6.0], 6.0)
 
 
+@pytest.mark.usefixtures("tensors")
 @pytest.mark.parametrize("name", ["inp", "torch", "np", "leaves"])
 def test_any_name_an_argument_may_have(name):
     a = [Value(2.0), Value(3.0)]

@@ -170,6 +170,7 @@ def test_a_missing_package_is_named(package):
     assert 'pip install "micrograd[viz]"' in error_without(package, code + "viz.draw_dot(Value(1)).pipe()")
 
 
+@pytest.mark.usefixtures("tensors")
 def test_the_program_of_a_compiled_function():
     a, b = Value(2), Value(3)
     f = micrograd.compile(lambda x: (a * b + x).exp())

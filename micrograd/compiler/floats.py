@@ -18,7 +18,7 @@ from .places import Names
 from .program import Box, Program, Way
 from .schedule import FOLDS
 from .structure import listed
-from .symbol import COMMUTATIVE, GIVEN, Line, Symbol, ordered
+from .symbol import COMMUTATIVE, GIVEN, STRANGE, Line, Symbol, ordered
 from .trace import Trace
 
 FUNCTIONS = "exp", "log", "sqrt", "sin", "cos", "tanh"
@@ -99,14 +99,18 @@ class Lines:
         own_line = {*map(self.first, (*results, *(kept or ())))}
         own_line |= {self.first(arg) for x in unique if x.op in TWICE for arg in x.args}
         self.text: dict[Any, str] = dict(named)
+        self.compound = set[Symbol]()  # where it needs brackets
         self.lines: list[tuple[str, str, Line | None, list[str]]] = []
         names, used = Names([*RESERVED, *named.values()]), {x: [text] for x, text in named.items()}
         for x in unique:
             args = [self.first(arg) for arg in x.args]
-            text = table[x.op].format(*map(self.written, args))
+            call = table[x.op].endswith("})")
+            text = table[x.op].format(*(self.written(arg, bare=call) for arg in args))
             inside = [name for arg in args if type(arg) is Symbol for name in used[arg]]
             if uses[x] == 1 and x not in own_line and len(text) <= LONG:
-                self.text[x], used[x] = f"({text})", inside
+                self.text[x], used[x] = text, inside
+                if not call:
+                    self.compound.add(x)
             else:
                 self.text[x] = names.new(f"t{len(self.lines)}")
                 self.lines.append((self.text[x], text, x.line, [*dict.fromkeys(inside)]))
@@ -116,8 +120,11 @@ class Lines:
         """The first Symbol that computes the same."""
         return self.same.get(x, x) if type(x) is Symbol else x
 
-    def written(self, x: Any) -> str:
-        return self.text[self.first(x)] if type(x) is Symbol else repr(x)
+    def written(self, x: Any, bare: bool = False) -> str:
+        if type(x) is not Symbol:
+            return repr(x)
+        x = self.first(x)
+        return f"({self.text[x]})" if x in self.compound and not bare else self.text[x]
 
     @property
     def body(self) -> str:
@@ -218,6 +225,8 @@ class FloatProgram(Program):
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Lines:
         computed = {x for x in self.written.order if x not in self.names}
         order = ordered(targets, {*self.names, *seeds, *computed})
+        if any(x.op in GIVEN for x in order):
+            raise TypeError(STRANGE)
         met = dict.fromkeys(x for y in order for x in y.args if type(x) is Symbol and x in computed)
         met |= dict.fromkeys(x for x in targets if type(x) is Symbol and x in computed)
         if met.keys() - self.kept.keys():

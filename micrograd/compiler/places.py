@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .function import Const, Function, Operand, Part, Step, Tensor, sources
-from .symbol import Axis, Symbol
+from .symbol import STRANGE, Axis, Symbol
 
 Codes: TypeAlias = Any  # an array of codes
 Placed: TypeAlias = Sequence[tuple[Symbol, int]]  # Symbols with their positions in a tensor
@@ -96,9 +96,7 @@ class Places:
             tensor, position = divmod(self.code(x.args[0]), POSITIONS)
             return self.opened(tensor) + int(x.args[1]) * self.tensors[tensor].size + position
         if x not in self.unmet:
-            raise TypeError(
-                "an operation added by hand looks on its way back at the data of a Value that it was not computed from"
-            )
+            raise TypeError(STRANGE)
         self.unmet.remove(x)
         self.leaves.append(x)
         self.place[x] = len(self.leaves) - 1

@@ -16,6 +16,7 @@ from numbers import Real
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
+STRANGE = "an operation added by hand looks on its way back at the data of a Value that it was not computed from"
 PACKAGE = pathlib.Path(__file__).parents[1]
 
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
