@@ -14,7 +14,7 @@ from ..vmap import compiling
 from .call import Call
 from .program import Program
 from .signature import Signature
-from .structure import NUMBER, VALUE, Whole, alike, take_apart
+from .structure import NUMBER, Whole, alike, take_apart
 from .uses import name_of
 
 OFTEN = 8  # so many times something may change before it is told
@@ -36,6 +36,7 @@ class Compiled:
         self.calls: dict[Hashable, list[Call]] = {}
         self.order: list[Call] = []  # in which they were traced
         self.changes: Counter[str] = Counter()
+        self.usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if compiling.mapped:  # what is called now becomes part of the trace
@@ -97,15 +98,11 @@ class Compiled:
 
     def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Signature:
         """What there is in the arguments of a call."""
-        if not kwargs and not self.static and {*map(type, args)} <= {float, Value} and len(args) <= len(self.names):
-            plain = [type(x) is float for x in args]  # the usual case, faster
+        kinds = (*map(type, args),)
+        if not kwargs and kinds in self.usual:
+            values = [x for x in args if type(x) is Value]
             return Signature(
-                args,
-                len(args),
-                self.names[: len(args)],
-                [NUMBER if number else VALUE for number in plain],
-                [[x] if number else () for x, number in zip(args, plain)],
-                [x for x, number in zip(args, plain) if not number],
+                args, len(args), *self.usual[kinds], [() if type(x) is Value else [x] for x in args], values
             )
         names = [*self.names[: len(args)], *(f"argument{i}" for i in range(len(self.names), len(args))), *kwargs]
         given = Signature([*args, *kwargs.values()], len(args), names, [], [], [])
@@ -115,6 +112,8 @@ class Compiled:
             structure = ("static", Whole(x)) if static else take_apart(x, found, given.values)
             given.structures.append(("number", type(x)) if structure == NUMBER and type(x) is not float else structure)
             given.numbers.append(found)
+        if {*kinds} <= {float, Value} and not kwargs and not self.static:
+            self.usual[kinds] = given.names, given.structures
         return given
 
     def call_for(self, given: Signature) -> Call:
