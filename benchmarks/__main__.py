@@ -25,7 +25,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .work import AUTOGRAD, CASADI, HERE, OLD, PEERS, TORCH
+from .work import AUTOGRAD, CASADI, HERE, JAX, OLD, PEERS, TORCH
 
 HOME = Path(__file__).parent
 ROOT = HOME.parent
@@ -38,6 +38,7 @@ LIBRARIES = {
     "torch": TORCH,
     "autograd": AUTOGRAD,
     "casadi": CASADI,
+    "jax": JAX,
     "numpy": HERE,
 }
 

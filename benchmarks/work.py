@@ -6,6 +6,7 @@ imported up here: a peer runs in an environment of its own, and in a process of 
 """
 
 import gc
+import os
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .microgpt import Scalar
 from .network import ScalarMLP, forward, in_order, max_margin, mlp, points, relu, start, vectorised_max_margin
+from .pendulum import START, last_angle
 
 Step: TypeAlias = Callable[[], Any]
 Found: TypeAlias = tuple[Any, Sequence[Any]]  # what a step returns: the loss and parameters, or arrays of gradients
@@ -22,6 +24,7 @@ OLD = ("micrograd==0.1.0",)
 TORCH = ("torch==2.13.0", "numpy")
 AUTOGRAD = ("autograd", "numpy")
 CASADI = ("casadi", "numpy")
+JAX = ("jax", "numpy")
 RATE = 1e-6
 
 
@@ -51,6 +54,14 @@ def from_arrays(found: Found) -> list[float]:
     return [float(loss), *in_order(gradients)]
 
 
+def from_rows(found: Found) -> list[float]:
+    """The same where parameters are in no layers: in the order of the arrays, row by row."""
+    import numpy as np
+
+    loss, gradients = found
+    return [float(loss), *(float(x) for g in gradients for x in np.asarray(g).flat)]
+
+
 def compiled(function: Callable[..., Any]) -> Any:
     import micrograd
 
@@ -64,6 +75,36 @@ def torch_with(parameters: Sequence[Any]) -> tuple[Any, list[Any]]:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     return torch, [torch.tensor(x, requires_grad=True) for x in parameters]
+
+
+def jax_with(parameters: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """JAX on one thread and in float64, and an array for each of the parameters."""
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    return jax, [jax.numpy.array(x) for x in parameters]
+
+
+def jitted(jax: Any, loss: Callable[..., Any], rate: float = RATE) -> Callable[..., Any]:
+    """A step of gradient descent, all of it in `jax.jit`: from parameters and data to new ones, loss and gradients."""
+
+    def step(parameters: Any, *data: Any) -> Any:
+        value, found = jax.value_and_grad(loss)(parameters, *data)
+        return [p - rate * g for p, g in zip(parameters, found)], value, found
+
+    return jax.jit(step)
+
+
+def with_state(step: Callable[..., Any], state: Any, *data: Any) -> Step:
+    """A step that goes on from what the last one made of the state."""
+
+    def again() -> Found:
+        nonlocal state
+        state, loss, found = step(state, *data)
+        return loss.block_until_ready(), found
+
+    return again
 
 
 def gradients(loss: Any, parameters: Sequence[Any], zero: float | None = 0.0) -> Found:
@@ -200,6 +241,13 @@ def moons_casadi() -> Step:
     return step
 
 
+def moons_jax() -> Step:
+    jax, parameters = jax_with(start())
+    X, y = (jax.numpy.array(x, dtype=float) for x in points())
+    step = jitted(jax, lambda ps, X, y: vectorised_max_margin(ps, X, y, lambda v: jax.numpy.maximum(v, 0)))
+    return with_state(step, parameters, X, y)
+
+
 # ---- the README's expression: value and gradient ----
 
 
@@ -269,11 +317,72 @@ def gpt_torch(length: int) -> Step:
     return lambda: gradients(loss(), parameters, zero=None)
 
 
+def gpt_jax(length: int) -> Step:
+    from .gpt import GPT
+
+    jax, parameters = jax_with(GPT(make=float).matrices())
+    np, tokens, heads, dims = jax.numpy, jax.numpy.array(TOKENS[: length + 1]), 4, 16
+    mask = np.triu(np.full((length, length), -np.inf), 1)
+
+    def norm(x: Any) -> Any:
+        return x * ((x * x).mean(-1, keepdims=True) + 1e-5) ** -0.5
+
+    def loss(parameters: Any, tokens: Any) -> Any:
+        wte, wpe, head, wq, wk, wv, wo, w1, w2 = parameters
+        x = norm(wte[tokens[:-1]] + wpe[:length])
+        normed = norm(x)
+        q, k, v = ((normed @ w.T).reshape(length, heads, dims // heads).swapaxes(0, 1) for w in (wq, wk, wv))
+        attention = jax.nn.softmax(q @ k.swapaxes(1, 2) / (dims // heads) ** 0.5 + mask, -1)
+        x = (attention @ v).swapaxes(0, 1).reshape(length, dims) @ wo.T + x
+        x = jax.nn.relu(norm(x) @ w1.T) @ w2.T + x
+        return -jax.nn.log_softmax(x @ head.T)[np.arange(length), tokens[1:]].mean()
+
+    return with_state(jitted(jax, loss, rate=0.0), parameters, tokens)
+
+
+# ---- the pendulum: the last angle, and its gradients ----
+
+
+def pendulum_of_values(eager: bool = False) -> Step:
+    from micrograd.engine import Value
+
+    leaves = [Value(x) for x in START]
+    with_sine = partial(last_angle, sin=Value.sin)
+    function = with_sine if eager else compiled(with_sine)
+    return lambda: gradients(function(*leaves), leaves)
+
+
+def pendulum_torch() -> Step:
+    torch, leaves = torch_with(START)
+    function: Any = partial(last_angle, sin=torch.sin)
+    return lambda: gradients(function(*leaves), leaves, zero=None)
+
+
+def pendulum_casadi() -> Step:
+    import casadi
+
+    symbols = casadi.SX.sym("x", len(START))
+    function: Any = partial(last_angle, sin=casadi.sin)
+    out = function(*casadi.vertsplit(symbols))
+    both = casadi.Function("both", [symbols], [out, casadi.gradient(out, symbols)])
+
+    def step() -> Found:
+        out, gradient = both(START)
+        return out, [gradient]
+
+    return step
+
+
+def pendulum_floats() -> Step:
+    return lambda: [last_angle(*START)]
+
+
 def gpt(length: int) -> dict[str, Peer]:
     values = partial(gpt_of_values, length)
     return {
         "micrograd, compiled": Peer(HERE, values, from_values),
         "PyTorch, vectorised by hand": Peer(TORCH, partial(gpt_torch, length), from_tensors),
+        "jax.jit, vectorised by hand": Peer(JAX, partial(gpt_jax, length), from_rows),
         "micrograd, eager": Peer(HERE, partial(values, eager=True), from_values),
         "microGPT's way: local gradients in tuples": Peer(HERE, partial(values, eager=True, make=Scalar), from_values),
     }
@@ -348,12 +457,43 @@ def digits_torch() -> Step:
     return lambda: (epoch(loss, X, y, optimizer), parameters)
 
 
+def digits_jax() -> Step:
+    jax, parameters = jax_with(start((64, 32, 10)))
+    X, y = map(jax.numpy.array, digits())
+
+    def loss(parameters: Any, X: Any, y: Any) -> Any:
+        scores = jax.nn.log_softmax(forward(parameters, X, jax.nn.relu))
+        return -scores[jax.numpy.arange(len(y)), y].mean()
+
+    @jax.jit
+    def adam(state: Any, X: Any, y: Any) -> Any:
+        ps, means, squares, t = state
+        value, gs = jax.value_and_grad(loss)(ps, X, y)
+        means = [0.9 * m + 0.1 * g for m, g in zip(means, gs)]
+        squares = [0.999 * s + 0.001 * g * g for s, g in zip(squares, gs)]
+        size, root = RATE / (1 - 0.9**t), (1 - 0.999**t) ** 0.5
+        ps = [p - size * m / (s**0.5 / root + 1e-8) for p, m, s in zip(ps, means, squares)]
+        return (ps, means, squares, t + 1.0), value, gs
+
+    zeros = [0.0 * p for p in parameters]
+    state: Any = (parameters, zeros, zeros, 1.0)
+
+    def step() -> Found:
+        nonlocal state
+        for i in range(0, len(X), 64):
+            state, value, gs = adam(state, X[i : i + 64], y[i : i + 64])
+        return value.block_until_ready(), gs
+
+    return step
+
+
 # The first of each work is the one that the others are compared with.
 PEERS: dict[str, dict[str, Peer]] = {
     "moons": {
         "micrograd, compiled": Peer(HERE, moons_compiled, from_values),
         "NumPy, derived by hand": Peer(HERE, moons_numpy, from_arrays),
         "PyTorch, vectorised by hand": Peer(TORCH, moons_torch, from_tensors),
+        "jax.jit, vectorised by hand": Peer(JAX, moons_jax, from_arrays),
         "autograd, vectorised by hand": Peer(AUTOGRAD, moons_autograd, from_arrays),
         "CasADi, SX function of the scalars": Peer(CASADI, moons_casadi, from_arrays),
         "micrograd, eager": Peer(HERE, moons_eager, from_values),
@@ -369,6 +509,13 @@ PEERS: dict[str, dict[str, Peer]] = {
         "PyTorch, scalars": Peer(TORCH, expression_torch, from_tensors),
         "plain floats, no gradient": Peer(HERE, expression_floats, list),
     },
+    "pendulum": {
+        "micrograd, compiled": Peer(HERE, pendulum_of_values, from_values),
+        "plain floats, no gradient": Peer(HERE, pendulum_floats, list),
+        "CasADi, SX function of the scalars": Peer(CASADI, pendulum_casadi, from_rows),
+        "micrograd, eager": Peer(HERE, partial(pendulum_of_values, eager=True), from_values),
+        "PyTorch, scalars": Peer(TORCH, pendulum_torch, from_tensors),
+    },
     "GPT, 8 tokens": gpt(8),
     "GPT, 16 tokens": gpt(16),
     "whole demo": {
@@ -379,5 +526,6 @@ PEERS: dict[str, dict[str, Peer]] = {
     "digits epoch": {
         "micrograd, vmap compiled": Peer(HERE, digits_vmap, from_values),
         "PyTorch, vectorised by hand": Peer(TORCH, digits_torch, from_tensors),
+        "jax.jit, vectorised by hand": Peer(JAX, digits_jax, from_arrays),
     },
 }

@@ -129,8 +129,7 @@ class Lines:
     @property
     def body(self) -> str:
         given = [(name, [self.text[x] for x in symbols]) for name, symbols in self.parameters if symbols]
-        # A later way back may have made the way forward keep more.
-        unpacked = [f"{', '.join(names)}, = {name}{f'[:{len(names)}]' * (name == KEPT)}" for name, names in given]
+        unpacked = [f"{', '.join(names)}, = {name}" for name, names in given]
         results = f"[{', '.join(map(self.written, self.results))}]"
         if self.kept is not None:
             results += f", (({''.join(f'{self.written(x)}, ' for x in self.kept)}),)"
@@ -240,9 +239,11 @@ class FloatProgram(Program):
 
     def back(self, way: Way, arguments: Sequence[Any], seeds: Sequence[float]) -> Sequence[float]:
         *given, kept = arguments
-        if len(kept) < len(self.kept):  # from before the way back was made
+        assert isinstance(way.code, Lines)
+        wanted = len(way.code.parameters[-2][1])
+        if len(kept) < wanted:  # from before the way back was made
             _, (kept,) = self.run(*given)
-        return way.run(*given, kept, seeds)  # type: ignore[no-any-return]
+        return way.run(*given, kept[:wanted], seeds)  # type: ignore[no-any-return]
 
 
 def row(numbers: list[Any]) -> list[float]:
