@@ -8,6 +8,7 @@ has three parameters, and the state {"slope": 1.0, "offsets": [0.0, 0.0]}.
 """
 
 import functools
+import reprlib
 import warnings
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -52,6 +53,10 @@ class Module:
         nested lists of Values of equal lengths. A class may have this method of its own, for other names."""
         for name, x in zip(*contents(self)):
             yield from named(str(name), x, (self,))
+
+    def __repr__(self) -> str:
+        """As of a torch.nn.Module, what is inside of what, each with how many parameters it has."""
+        return describe(self)
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to zero."""
@@ -103,6 +108,23 @@ class Module:
             for (p, _), data in zip(pairs, before):
                 p.data = data
             raise
+
+
+@reprlib.recursive_repr()
+def describe(x: Any) -> str:
+    """What it is, with the count of its parameters, and, indented, each thing in it that has some."""
+    own = isinstance(x, Module) and type(x).__repr__ is not Module.__repr__
+    head, parts = repr(x) if own else type(x).__name__, []
+    if not own and not is_tensor(x):
+        parts = [f"({name}): {describe(item)}" for name, item in zip(*contents(x)) if trained(item)]
+        head += "(" if parts else "()"
+    lines = [f"{head}  # {trained(x)} parameter{'s' * (trained(x) != 1)}", *parts]
+    return "\n".join(lines).replace("\n", "\n  ") + "\n)" * bool(parts)
+
+
+def trained(x: Any) -> int:
+    """How many parameters it has."""
+    return len({v for v in found([x]) if not v._prev})
 
 
 def contents(x: Any) -> tuple[Iterable[Any], Collection[Any]]:

@@ -330,3 +330,33 @@ def test_what_was_saved_is_a_copy():
     model.load_state_dict(state)
     state["0.bias"][0] = 5.0
     assert model.layers[0].neurons[0].b.data == 0.0
+
+
+def test_a_module_of_ones_own_shows_what_is_in_it():
+    class Line(Module):
+        def __init__(self):
+            self.slope, self.offsets, self.name = Value(1.0), [Value(0.0), Value(0.0)], "line"
+
+    class Net(Module):
+        def __init__(self):
+            self.body, self.lines, self.table = MLP(2, [1]), [Line()], {"k": Value(1.0)}
+            self.again, self.me, self.loss = self.body, self, self.table["k"] * 2
+
+    assert (
+        repr(Net())
+        == """Net(  # 7 parameters
+  (body): MLP of [Layer of [LinearNeuron(2)]]  # 3 parameters
+  (lines): list(  # 3 parameters
+    (0): Line(  # 3 parameters
+      (slope): Value  # 1 parameter
+      (offsets): list  # 2 parameters
+    )
+  )
+  (table): dict(  # 1 parameter
+    (k): Value  # 1 parameter
+  )
+  (again): MLP of [Layer of [LinearNeuron(2)]]  # 3 parameters
+  (me): ...
+)"""
+    )
+    assert repr(Module()) == "Module()  # 0 parameters"
