@@ -1,7 +1,10 @@
 """python -m micrograd: train a small network on two moons, and draw where it decides."""
 
 import argparse
+import contextlib
 import functools
+import gc
+import os
 import random
 import statistics
 import sys
@@ -33,6 +36,11 @@ def max_margin_loss(model: MLP, X: Any, y: Any) -> tuple[Value, list[Value]]:
     return sum(losses) / len(losses) + penalty, scores
 
 
+def accuracy(scores: Sequence[Value], y: Any) -> float:
+    """The share of the samples whose score has the sign of their class."""
+    return sum(bool((score.data > 0) == (yi > 0)) for score, yi in zip(scores, y)) / len(scores)
+
+
 def draw_boundary(model: MLP, X: Any, y: Any, path: str) -> None:
     """Save a picture of the samples, on the two regions that the model tells apart."""
     import matplotlib.pyplot as plt
@@ -48,22 +56,28 @@ def draw_boundary(model: MLP, X: Any, y: Any, path: str) -> None:
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """A type for argparse: whole numbers from `least`."""
+    """A type for argparse: whole numbers from `least` to the largest seed that NumPy takes."""
 
     def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+        if not text.isdecimal() or not least <= int(text) < 2**32:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, below 2**32, got {text!r}")
         return int(text)
 
     return parse
 
 
 def picture(text: str) -> str:
-    """A type for argparse: a file that matplotlib can write."""
-    if not Path(text).parent.is_dir():
-        raise argparse.ArgumentTypeError(f"no such folder: {str(Path(text).parent)!r}")
-    if Path(text).suffix not in (".png", ".svg", ".pdf"):
+    """A type for argparse: a file that matplotlib can write. It is tried, as nobody wants to train for nothing."""
+    path = Path(text)
+    if path.suffix not in (".png", ".svg", ".pdf"):
         raise argparse.ArgumentTypeError(f"expected a .png, .svg or .pdf, got {text!r}")
+    new = not path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write {text!r}: {error.strerror}") from None
+    if new:
+        path.unlink()
     return text
 
 
@@ -103,26 +117,48 @@ def main(argv: Sequence[str] | None = None) -> None:
         loss.backward()
         return loss, scores
 
-    start = time.perf_counter()
-    for step in (progress := tqdm(range(args.steps))):
-        loss, scores = gradients("eager" if args.eager else "compiled")
-        learning_rate = 1.0 - 0.9 * step / args.steps
-        for p in model.parameters():
-            p.data -= learning_rate * p.grad
-        accuracy = sum((score.data > 0) == (yi > 0) for score, yi in zip(scores, y)) / len(y)
-        progress.set_postfix(loss=f"{loss.data:.4f}", accuracy=f"{accuracy:.0%}")
+    way, start = "eager" if args.eager else "compiled", time.perf_counter()
+    with tqdm(total=args.steps) as progress, contextlib.suppress(KeyboardInterrupt):
+        if not args.eager:
+            gradients(way)  # it traces, which the estimate of the time left is not to count
+            progress.unpause()
+        for step in range(args.steps):
+            loss, scores = gradients(way)
+            learning_rate = 1.0 - 0.9 * step / args.steps
+            for p in model.parameters():
+                p.data -= learning_rate * p.grad
+            progress.set_postfix(loss=f"{loss.data:.4f}", accuracy=f"{accuracy(scores, y):.0%}", refresh=False)
+            progress.update()
     seconds = time.perf_counter() - start
 
+    right = accuracy([model(row) for row in X], y)  # of the model as it is now, which is the one in the picture
     draw_boundary(model, X, y, args.out)
-    print(f"{accuracy:.1%} of {len(y)} points right after {args.steps} steps in {seconds:.1f} s")
+    print(f"{right:.1%} of {len(y)} points right after {progress.n} steps in {seconds:.1f} s")
     print(f"the decision boundary is in {args.out}")
+    if progress.n < args.steps:  # a person has pressed Ctrl-C
+        sys.exit(130)
     speeds = []
     for way in losses:
         gradients(way)  # the first call may trace
-        times = timeit.repeat(functools.partial(gradients, way), number=1, repeat=5)
+        # With Python's garbage collector, which timeit would turn off: it runs in the training, too.
+        times = timeit.repeat(functools.partial(gradients, way), gc.enable, number=1, repeat=5)
         speeds.append(f"{1000 * statistics.median(times):.2f} ms {way}")
     print(f"loss and gradients take {' and '.join(speeds)}")
 
 
+def run() -> None:
+    """`main`, without tracebacks for a person who has seen enough."""
+    try:
+        main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # as of `| head -1`; what is still to be written goes nowhere
+        for stream in sys.stdout, sys.stderr:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    main()
+    run()
