@@ -131,7 +131,7 @@ TABLE = [
     (AdamW, [[V(1)], 0.1, (0.5,)], ValueError, r"betas are two numbers .* got \(0.5,\)"),
     (Optimizer.step, [Optimizer([V(1)], {}, [])], NotImplementedError, "Optimizer has no update"),
     # viz
-    (trace, [1.0], AttributeError, "_prev"),
+    (trace, [1.0], TypeError, "expected one Value"),
     (draw_dot, [V(1), "bmp"], ValueError, "svg.*got 'bmp'"),
     (draw_dot, [V(1), "svg", "up"], ValueError, "LR.*got 'up'"),
     (draw_dot, [V(1), "svg", "LR", 0], ValueError, "max_nodes must be 1 or more, got 0"),

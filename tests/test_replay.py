@@ -1,5 +1,6 @@
 """The page that replays a backward pass, in a real browser."""
 
+import math
 import os
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 from programs import readme_expression
 
 from micrograd import Value
+from micrograd.engine import as_value
 from micrograd.viz import replay
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -103,8 +105,20 @@ def test_the_chain_rule_is_written_out(page, tmp_path):
         ["c = a * b", "  = 2.0 * -3.0  ->  -6.0"],
         ["d = c * a", "  = -6.0 * 2.0  ->  -12.0"],
         ["grad(d) = 1.0"],
-        ["d = c * a", "grad(c) += 2.0 * 1.0  ->  2.0", "grad(a) += -6.0 * 1.0  ->  -6.0"],
-        ["c = a * b", "grad(a) += -3.0 * 2.0  ->  -12.0", "grad(b) += 2.0 * 2.0  ->  4.0"],
+        [
+            "d = c * a",
+            "d(c * a)/dc = a = 2.0",
+            "grad(c) += 2.0 * 1.0  ->  2.0",
+            "d(c * a)/da = c = -6.0",
+            "grad(a) += -6.0 * 1.0  ->  -6.0",
+        ],
+        [
+            "c = a * b",
+            "d(a * b)/da = b = -3.0",
+            "grad(a) += -3.0 * 2.0  ->  -6.0 + -6.0 = -12.0",  # the second of its uses adds up
+            "d(a * b)/db = a = 2.0",
+            "grad(b) += 2.0 * 2.0  ->  4.0",
+        ],
     ]
 
 
@@ -199,9 +213,143 @@ def test_constants_operations_by_hand_and_nested_values(page, tmp_path):
     x.grad = 0.5
     open_replay(page, out * 2, tmp_path)
     page.keyboard.press("End")
-    assert page.inner_text("#lines") == "out = square(x)\ngrad(x) += 6.0 * 2.0  ->  12.0"
+    assert page.inner_text("#lines") == "out = square(x)\nd(square(x))/dx = 6.0\ngrad(x) += 6.0 * 2.0  ->  12.0"
     assert (x.grad, out.grad) == (0.5, 0.0)
     y = Value(Value(2.0), label="y")
     open_replay(page, y * y, tmp_path)
     page.keyboard.press("End")
     assert box_texts(page, "y") == ["y", "data Value(2.0000)", "grad Value(4.0000)"]
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda x: x + 1, "d(x + 1.0)/dx = 1.0"),
+        (lambda x: x / 2, "d(x / 2.0)/dx = 1 / 2.0 = 0.5"),
+        (lambda x: 2 / x, "d(2.0 / x)/dx = -2.0 / x**2 = -0.5"),
+        (lambda x: x**3, "d(x**3)/dx = 3 * x**(3 - 1) = 12.0"),
+        (lambda x: x**x, "d(x ** x)/dx, operand 1 = x * x**(x - 1) = 4.0"),
+        (lambda x: 2**x, "d(2.0 ** x)/dx = out * log(2.0) = 2.7726"),
+        (lambda x: x * x, "d(x * x)/dx, operand 2 = x = 2.0"),
+        (lambda x: x.relu(), "d(ReLU(x))/dx = 1 if x > 0 else 0 = 1.0"),
+        (lambda x: x.exp(), "d(exp(x))/dx = out = 7.3891"),
+        (lambda x: x.log(), "d(log(x))/dx = 1 / x = 0.5"),
+        (lambda x: x.sqrt(), "d(sqrt(x))/dx = 1 / (2 * out) = 0.3536"),
+        (lambda x: x.sin(), "d(sin(x))/dx = cos(x) = -0.4161"),
+        (lambda x: x.cos(), "d(cos(x))/dx = -sin(x) = -0.9093"),
+        (lambda x: x.tanh(), "d(tanh(x))/dx = 1 - out**2 = 0.0707"),
+        (lambda x: x.sigmoid(), "d(sigmoid(x))/dx = out * (1 - out) = 0.105"),
+        (lambda x: (-x).abs(), "d(abs(v1))/dv1 = sign(v1) = -1.0"),
+        (lambda x: x.maximum(1.0), "d(max(x, 1.0))/dx = 1.0"),
+    ],
+)
+def test_where_a_local_derivative_comes_from(make, rule):
+    out = make(Value(2.0, label="x"))
+    out.label = "out"
+    assert f'"{rule}"' in replay(out).page
+    names = {"x": 2.0, "out": out.data, "v1": -2.0, "sign": lambda v: math.copysign(1.0, v), **vars(math)}
+    *_, formula, number = rule.split(" = ")  # and it is true
+    assert eval(formula if formula[:2] != "d(" else number, names) == pytest.approx(float(number), abs=1e-4)
+
+
+def test_nobody_knows_the_rules_of_an_operation_by_hand():
+    x = Value(3.0, label="x")
+    out = Value(0.0, (x,), "exp")
+    out._backward = lambda: None
+    assert '"d(exp(x))/dx = 0.0"' in replay(out).page
+
+
+def test_a_value_used_far_away_is_lit_and_updated_in_all_its_boxes(page, tmp_path):
+    a = out = Value(1.0, label="a")
+    for _ in range(20):
+        out = out + a
+    open_replay(page, out, tmp_path)
+    page.keyboard.press("End")
+    texts = page.eval_on_selector_all("#graph .v0", "nodes => nodes.map(node => node.textContent.replace(/\\s/g, ''))")
+    assert len(texts) > 10
+    assert all("grad21.0000" in text for text in texts)
+    assert page.locator("#graph .v0.beside").count() == len(texts)
+
+
+@pytest.mark.parametrize("root", [Value(3.0), as_value(3.0)], ids=["Value", "Constant"])
+def test_one_number(page, tmp_path, root):
+    assert open_replay(page, root, tmp_path) == 1
+    page.keyboard.press("End")
+    assert page.inner_text("#lines") == "grad(v0) = 1.0"
+    assert box_texts(page, "v0") == ["v0", "data 3.0000", "grad 1.0000"]
+
+
+def test_a_focused_button_takes_the_space_bar(page, tmp_path):
+    open_replay(page, expression()[2], tmp_path)
+    page.focus("#on")
+    page.keyboard.press(" ")
+    assert page.inner_text("#where").endswith("step 1 of 51")
+    assert page.inner_text("#play") == "play"  # and nothing began to play
+    page.focus("#play")
+    page.keyboard.press(" ")
+    assert page.inner_text("#play") == "pause"
+    page.keyboard.press(" ")
+    assert page.inner_text("#play") == "play"
+
+
+def graph_size(page):
+    return page.eval_on_selector("#graph svg", "svg => [svg.clientWidth, svg.clientHeight]")
+
+
+def lit_in_view(page):
+    """Whether the middle of what the step is about is inside the frame."""
+    return page.evaluate("""() => {
+        const frame = document.getElementById("graph").getBoundingClientRect();
+        const lit = document.querySelector("#graph .lit").getBoundingClientRect();
+        const x = lit.x + lit.width / 2, y = lit.y + lit.height / 2;
+        return frame.left < x && x < frame.right && frame.top < y && y < frame.bottom;
+    }""")
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_zoom_and_fit(page, tmp_path, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    open_replay(page, expression()[2], tmp_path)
+    page.click("#fit")
+    frame = page.eval_on_selector("#graph", "graph => [graph.clientWidth, graph.clientHeight]")
+    fitted = graph_size(page)
+    assert all(a <= b for a, b in zip(fitted, frame))
+    assert any(a > 0.95 * b for a, b in zip(fitted, frame))
+    page.click("#larger")
+    larger = graph_size(page)
+    assert larger[0] == pytest.approx(1.25 * fitted[0], abs=2)
+    page.keyboard.press("-")
+    assert graph_size(page)[0] == pytest.approx(fitted[0], abs=2)
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    page.click("#smaller")
+    assert graph_size(page)[0] == pytest.approx(larger[0], abs=2)
+    page.keyboard.press("0")
+    assert graph_size(page) == fitted
+
+
+def test_the_node_stays_in_view_when_the_window_changes(page, tmp_path):
+    page.set_viewport_size({"width": 1280, "height": 900})
+    open_replay(page, expression()[2], tmp_path)
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    for size in ((390, 700), (700, 420), (1280, 900)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.wait_for_timeout(100)
+        assert lit_in_view(page)
+    for _ in range(6):
+        page.click("#larger")
+        assert lit_in_view(page)
+
+
+def test_buttons_for_thumbs(page, tmp_path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_replay(page, expression()[2], tmp_path)
+    boxes = [button.bounding_box() for button in page.locator("button").all()]
+    assert len(boxes) == 6
+    assert all(box["width"] >= 44 and box["height"] >= 44 and box["x"] + box["width"] <= 390 for box in boxes)
+
+
+def test_what_to_pass():
+    with pytest.raises(TypeError, match=r"of several Values their sum; got a list"):
+        replay([Value(1.0)])  # type: ignore[arg-type]

@@ -2,9 +2,11 @@
 
 import math
 import os
+import random
 import re
 import shutil
 import sys
+import xml.dom.minidom
 from fractions import Fraction
 
 import numpy as np
@@ -14,7 +16,7 @@ from programs import error_without
 
 import micrograd
 from micrograd import Value
-from micrograd.nn import Neuron
+from micrograd.nn import MLP, Module, Neuron
 from micrograd.viz import draw_dot, trace
 
 
@@ -35,7 +37,7 @@ def test_every_node_shows_label_data_and_grad():
     assert 'label="{ a | data 2.0000 | grad -3.0000 }"' in source
     assert 'label="{ b | data -3.0000 | grad 2.0000 }"' in source
     assert 'label="{ data -6.0000 | grad 1.0000 }"' in source
-    assert 'v2_op [label="*" id=v2_op]' in source
+    assert 'v2_op [label="*" class=v2_op]' in source
     assert 'label="data -6.0000 | grad 1.0000"' in draw_dot(c, rankdir="TB").source
     assert [line.strip() for line in source.splitlines() if "->" in line] == [
         "v2_op -> v2",
@@ -146,22 +148,162 @@ def test_part_of_a_graph():
     assert draw_dot(out, max_nodes=100).source == draw_dot(out).source
 
 
-def test_a_large_graph_warns_before_it_is_laid_out(monkeypatch):
+def test_a_large_graph_is_drawn_in_part():
     out = Value(1)
     for _ in range(50_000):
         out = out + 1
-    drawing = draw_dot(out)
-    assert "v100000 " in drawing.source
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    with (
-        pytest.warns(UserWarning, match=r"100001 Values takes long; draw_dot\(root, max_nodes=500\)"),
-        pytest.raises(ImportError),
+    with pytest.raises(ValueError, match=r"up to 1000 .* this graph has 100001: draw_dot\(root, max_nodes=500\)"):
+        draw_dot(out)
+    assert draw_dot(out, max_nodes=5).source.count("shape=record") == 3  # and two plain numbers
+    assert "v100000 " in draw_dot(out, max_nodes=200_000).source  # who asks for all of it, gets it
+
+
+def random_graph(n):
+    """Any Value may be used again anywhere."""
+    rng = random.Random(0)
+    values = [Value(rng.random()) for _ in range(3)]
+    unused = dict.fromkeys(values)
+    while len(values) + len(unused) - 1 < n:
+        a, b = rng.choices(values, k=2)
+        values.append(a * b)
+        unused = {v: None for v in [*unused, values[-1]] if v not in (a, b)}
+    return sum(unused, Value(0.0))
+
+
+def recurrence(n):
+    w, out = Value(0.5), Value(1.0)
+    for _ in range(n // 2 - 1):
+        out = (w * out).tanh()
+    return out
+
+
+def one_leaf(n):
+    a = out = Value(1.0)
+    for _ in range(n - 1):
+        out = out + a
+    return out
+
+
+def products(n):
+    weights = [Value(i / 10) for i in range(10)]
+    return sum(weights[i % 10] * weights[i * 7 % 10] for i in range(n // 2 - 5))
+
+
+def skips(n):
+    w, states = Value(0.5), [Value(1.0)]
+    for _ in range(n // 3):
+        states.append((w * states[-1]).tanh())
+    return sum(states)
+
+
+def loss_of_mlp(n):
+    model = MLP(2, [3, 1])
+    return sum((1 - model([i, 0.5])).relu() for i in range(n // 35)) + sum(p * p for p in model.parameters())
+
+
+@pytest.mark.parametrize("make", [random_graph, recurrence, one_leaf, products, skips, loss_of_mlp])
+def test_no_edge_is_long_so_that_graphviz_is_done_within_seconds(make):
+    root = make(290)
+    assert 200 < len(trace(root)[0]) <= 300
+    svg = draw_dot(root).pipe(encoding="utf-8")  # it would take minutes, or hours, with the edges as they are
+    assert svg.count('class="edge"') == len(trace(root)[1]) + sum(bool(v._op) for v in trace(root)[0])
+
+
+def test_a_copy_stands_where_a_value_is_used_far_away():
+    a = Value(1.0, label="a")
+    out = a
+    for _ in range(7):
+        out = out + a
+    out.backward()
+    lines = draw_dot(out).source.splitlines()
+    copies = [line for line in lines if "dashed" in line]
+    assert len(copies) == 1  # the last use, seven operations away
+    assert "a | data 1.0000 | grad 8.0000" in copies[0]
+    assert [line.strip() for line in lines if line.endswith("-> v7_op")] == ["v6 -> v7_op", "v0_for_v7 -> v7_op"]
+
+
+def test_it_runs_where_it_is_narrow():
+    chain = Value(1.0).exp().exp()
+    assert "rankdir=LR" in draw_dot(chain).source
+    chain = chain.exp()
+    assert "rankdir=TB" in draw_dot(chain).source
+    assert "rankdir=LR" in draw_dot(chain, rankdir="LR").source
+    layer = [Value(1.0) for _ in range(16)]
+    while len(layer) > 1:
+        layer = [a * b for a, b in zip(layer[::2], layer[1::2])]
+    assert "rankdir=LR" in draw_dot(layer[0]).source  # a tree of 16 leaves is wider than deep
+    f = micrograd.compile(lambda x: x.exp().tanh().sin().cos())
+    f(Value(1.0))
+    assert "rankdir=TB" in draw_dot(f).source
+
+
+@pytest.mark.parametrize("params", ["a model", "a dict"])
+def test_parameters_under_their_names(params):
+    model = MLP(2, [2, 1])
+    model.layers[0].neurons[0].b.label = "my own"
+    out = model([1.0, 2.0])
+    source = draw_dot(out, params=model if params == "a model" else {"net": model}).source
+    prefix = "" if params == "a model" else "net."
+    for name in ("layers.0.neurons.1.w.0", "layers.1.neurons.0.b"):
+        assert f'"{prefix}{name} | data' in source
+    assert '"my own | data' in source
+    assert "layers.0.neurons.0.b" not in source
+    assert source.count("filled,bold") == 9
+    assert "layers" not in draw_dot(out, params=model.parameters()).source
+    assert draw_dot(out, params=dict.fromkeys(model.parameters())).source.count("filled,bold") == 9
+
+
+def test_names_in_a_module_that_holds_itself_and_a_result():
+    class Net(Module):
+        def __init__(self):
+            self.w, self.me = Value(2.0), [self]
+            self.last = self.w * 3
+
+    net = Net()
+    source = draw_dot(net.last, params=net).source
+    assert "w | data" in source
+    assert "last" not in source
+    assert source.count("filled,bold") == 1
+
+
+@pytest.mark.parametrize("root", [MLP(2, [1]), [Value(1), Value(2)], 3.0], ids=lambda x: type(x).__name__)
+def test_what_to_pass(root):
+    with pytest.raises(TypeError, match=rf"model\(x\), of several Values their sum; got a {type(root).__name__}"):
+        draw_dot(root)
+
+
+def test_a_compiled_function():
+    f = micrograd.compile(lambda x: x.exp())
+    with pytest.raises(AttributeError, match="has no program yet: call it first"):
+        draw_dot(f)
+    f(Value(1.0))
+    assert draw_dot(f).source == draw_dot(f.program).source
+
+
+def test_unknown_formats(tmp_path):
+    drawing = draw_dot(Value(1.0))
+    words = "format must be one of svg, png, pdf, jpeg, gif, got 'doc'"
+    for wrong in (
+        lambda: draw_dot(Value(1.0), format="doc"),
+        lambda: drawing.pipe("doc"),
+        lambda: drawing.render(tmp_path / "graph", format="doc"),
+        lambda: drawing.render(outfile=tmp_path / "graph.doc"),
     ):
-        drawing.pipe()
-    small = draw_dot(out, max_nodes=5)
-    with pytest.raises(ImportError):  # and no warning
-        small.pipe()
+        with pytest.raises(ValueError, match=words):
+            wrong()
+    assert not list(tmp_path.iterdir())
+
+
+def test_control_characters_in_a_label():
+    svg = draw_dot(Value(1.0, label="a\0b\x1fc\td")).pipe(encoding="utf-8")
+    assert "a␀b␟c␉d" in svg
+    xml.dom.minidom.parseString(svg)
+
+
+def test_pictures_are_no_wider_than_the_page():
+    assert (
+        '<svg style="max-width: 100%; height: auto" width=' in draw_dot(Value(1.0))._repr_mimebundle_()["image/svg+xml"]
+    )
 
 
 @pytest.mark.parametrize("package", ["graphviz", "pygraphviz"])
