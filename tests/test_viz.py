@@ -222,6 +222,7 @@ def test_a_copy_stands_where_a_value_is_used_far_away():
     assert [line.strip() for line in lines if line.endswith("-> v7_op")] == ["v6 -> v7_op", "v0_for_v7 -> v7_op"]
 
 
+@pytest.mark.usefixtures("tensors")
 def test_it_runs_where_it_is_narrow():
     chain = Value(1.0).exp().exp()
     assert "rankdir=LR" in draw_dot(chain).source

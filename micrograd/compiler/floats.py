@@ -206,10 +206,13 @@ class FloatProgram(Program):
 
     def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
         super().__init__(name, written)
-        names, given = Names([*RESERVED, KEPT, "seeds"]), [("leaves", [*written.leaves.values()]), *inputs]
+        leaf = {symbol: v for v, symbol in written.leaves.items()}
+        met = [x for x in written.order if x in leaf]
+        leaves = [*dict.fromkeys([*met, *leaf])]  # in the order in which they are used
+        names, given = Names([*RESERVED, KEPT, "seeds"]), [("leaves", leaves), *inputs]
         self.parameters = [(names.new(argument), symbols) for argument, symbols in given]
         self.names = {x: names.new(f"{name}_{i}") for name, symbols in self.parameters for i, x in enumerate(symbols)}
-        self.leaves = [*written.leaves]
+        self.leaves = [leaf[x] for x in leaves]
         self.kept: dict[Symbol, None] = {}  # in this order
         self.write_forward()
 
