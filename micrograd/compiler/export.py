@@ -29,7 +29,7 @@ class Exported(torch.nn.Module):
         super().__init__()
         self._origin = Origin(compiled, given)
         self._paths: list[tuple[str, str]] = []  # of each parameter, the module that holds it, and its name there
-        self._traces = torch.nn.ModuleList()
+        self._traces: Any = torch.nn.ModuleList()
         call = compiled.call_for(given)
         self._register(call.around, [v for v in call.leaves if isinstance(v, Value)])
         self._trace(call, given)
@@ -44,10 +44,8 @@ class Exported(torch.nn.Module):
         wanted = set(leaves)
         arguments = [("", x) for x in self._origin.given.arguments if isinstance(x, Module)]
         for around, x in (*arguments, *surroundings.named):
-            tensors = list(named(around, x))
-            used = [not wanted.isdisjoint(flat(tensor)) for _, tensor in tensors]
-            for (name, tensor), use in zip(tensors, used):
-                if use or isinstance(x, Module):
+            for name, tensor in named(around, x):
+                if isinstance(x, Module) or not wanted.isdisjoint(flat(tensor)):
                     self._add(name, tensor)
         if rest := [v for v in dict.fromkeys(leaves) if v not in set(self._origin.values)]:
             self._add("leaves", rest)
@@ -85,14 +83,13 @@ class Exported(torch.nn.Module):
 
     def forward(self, *args: Any) -> Any:
         tensors = self._tensors()
-        traces: list[Any] = list(self._traces)
         like = tensors[0] if tensors else torch.empty(0, dtype=torch.float64)
         xs = [torch.as_tensor(x).to(dtype=like.dtype, device=like.device) for x in args]
-        if len(xs) != len(traces[0].shapes):
-            raise TypeError(f"{traces[0].name} takes {len(traces[0].shapes)} tensors, got {len(xs)}")
-        traced = next((trace for trace in traces if trace.takes(xs)), None)
+        if len(xs) != len(self._traces[0].shapes):
+            raise TypeError(f"{self._traces[0].name} takes {len(self._traces[0].shapes)} tensors, got {len(xs)}")
+        traced = next((trace for trace in self._traces if trace.takes(xs)), None)
         if traced is None and self._origin is None:
-            shapes = " or ".join(str(trace.shapes) for trace in traces)
+            shapes = " or ".join(str(trace.shapes) for trace in self._traces)
             raise ValueError(f"what was saved takes tensors of shapes {shapes}, got {[tuple(x.shape) for x in xs]}")
         if traced is None:
             given = self._origin.like(xs)
@@ -117,8 +114,7 @@ class Exported(torch.nn.Module):
     def source(self) -> str:
         """The torch code that runs, for each of the shapes that were traced; constants are arguments, told above it."""
         head = "import functools\nfrom math import inf, nan\n\nimport torch"
-        traces: list[Any] = list(self._traces)
-        return "\n\n\n".join([head, *(traced.text for traced in traces)])
+        return "\n\n\n".join([head, *(traced.text for traced in self._traces)])
 
 
 class Parameters(torch.nn.Module):

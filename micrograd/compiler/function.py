@@ -99,7 +99,7 @@ class Step:
     @property
     def elementwise(self) -> bool:
         """Whether operands need not be there in full shape, but for broadcasting."""
-        return self.op.split()[0] not in ("contract", "max", "min", "pack", "stack")
+        return self.op not in ("contract", "max", "min", "pack", "stack")
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,13 +26,12 @@ TORCH = {op: template.replace("np.", "torch.") for op, template in NUMPY.items()
     "sigmoid": "torch.sigmoid({})",
     "max": "functools.reduce(torch.maximum, {}.unbind(-1))",  # in which ties share as in the function
     "min": "functools.reduce(torch.minimum, {}.unbind(-1))",
-    "max of which no gradient is asked": "{}.amax(-1)",
-    "min of which no gradient is asked": "{}.amin(-1)",
     "einsum over samples": 'torch.einsum("{}", {})',
     "detach": "{}.detach()",
     "turn": "{}.permute({})",
     "pack": "torch.cat(({}), {})",
 }
+UNASKED = {"max": "{}.amax(-1)", "min": "{}.amin(-1)"}  # where no gradient is asked for, and ties do not matter
 TENSORS = ("where_le", "maximum", "minimum")  # these take no plain numbers
 
 
@@ -55,8 +54,8 @@ class TorchText(Text):
         if step.op in TENSORS:
             tensors = [Const(np.array(x.value)) if isinstance(x, Const) else x for x in step.operands]
             return super().formula(replace(step, operands=tuple(tensors)))
-        if step.op in ("max", "min") and step.out.name not in self.differentiated:
-            return super().formula(replace(step, op=f"{step.op} of which no gradient is asked"))
+        if step.op in UNASKED and step.out.name not in self.differentiated:
+            return UNASKED[step.op].format(self.operand(step.operands[0], exact=True))
         return super().formula(step)
 
     def returned(self) -> str:
@@ -86,10 +85,8 @@ class Traced(torch.nn.Module):
 
     def __init__(self, call: Call, structures: Sequence[Any], order: Sequence[Any]):
         super().__init__()
-        self.name, self.shapes = call.name, list[Any](map(tensor_shape, structures))
-        self.kinds = [kinds[0] if (kinds := sorted(kinds_in(structure))) else "" for structure in structures]
-        if None in self.shapes or any(len(kinds_in(structure)) > 1 for structure in structures):
-            raise TypeError("to_torch takes arguments that become tensors: rectangular lists of numbers, or of Values")
+        self.name, found = call.name, [*map(tensor_like, structures)]
+        self.shapes, self.kinds = [shape for shape, _ in found], [kind for _, kind in found]
         names, written = Names(RESERVED), call.written
         batch = written.batch if call.is_vmap else None
         places = Places(names, list(written.leaves.values()))
@@ -166,23 +163,20 @@ def pick(layout: Any, out: Any) -> Any:
     return out[..., torch.as_tensor(np.array(layout, dtype=np.int64), device=out.device)]
 
 
-def tensor_shape(structure: Any) -> tuple[int, ...] | None:
-    """The shape of the tensor that an argument of this structure becomes; None where it is not rectangular."""
+def tensor_like(structure: Any) -> tuple[tuple[int, ...], str]:
+    """The shape of the tensor that an argument of this structure becomes, and of what: "number", "value", or ""."""
     kind, *rest = structure
     if kind in ("number", "value"):
-        return ()
-    if kind in ("numbers", "array"):
-        return tuple(rest[0])
-    inner = {tensor_shape(child) for child in rest[-1]} if kind == "list" else {None}
-    first = inner.pop() if inner else ()
-    return None if inner or first is None else (len(rest[-1]), *first)
-
-
-def kinds_in(structure: Any) -> set[str]:
-    kind, *rest = structure
-    if kind in ("number", "value", "numbers"):
-        return {kind.rstrip("s")}
-    return {found for child in rest[-1] for found in kinds_in(child)} if kind in ("list", "dict", "array") else set()
+        return (), kind
+    if kind == "numbers":
+        return rest[0], "number"
+    lists = kind in ("list", "array")
+    inner = [tensor_like(child) for child in rest[-1]] if lists else []
+    shapes, kinds = {shape for shape, _ in inner} or {()}, {kind for _, kind in inner} | {""}
+    if not lists or len(shapes) > 1 or len(kinds) > 2:
+        raise TypeError("to_torch takes arguments that become tensors: rectangular lists of numbers, or of Values")
+    outer = rest[0] if kind == "array" else (len(inner),)
+    return (*outer, *shapes.pop()), max(kinds)
 
 
 def as_example(x: torch.Tensor, example: Any) -> Any:

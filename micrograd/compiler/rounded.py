@@ -7,6 +7,7 @@ from operator import add, mul, neg, sub
 from typing import Any
 
 from .. import scalar
+from .symbol import FUNCTIONS
 
 ROUNDING = 2.0**-49  # the error of one operation, at most: some functions of NumPy are not exact to the last bit
 HUGE = 1e305  # near the largest float whether a sum overflows depends on its order
@@ -16,10 +17,7 @@ class Known(float):
     """A float that can do what a number to come can, where it stands for a whole number, or in an array, too."""
 
     detach = float.__float__  # in a Value it is a plain one
-
-    relu, exp, log, sqrt, sin, cos = scalar.relu, scalar.exp, scalar.log, scalar.sqrt, scalar.sin, scalar.cos
-    tanh, sigmoid, abs = scalar.tanh, scalar.sigmoid, float.__abs__
-    maximum, minimum, where_le = scalar.maximum, scalar.minimum, scalar.where_le
+    abs = float.__abs__
 
 
 def known(name: str) -> Callable[..., Any]:
@@ -35,6 +33,8 @@ def known(name: str) -> Callable[..., Any]:
 
 for name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg", "abs"):
     setattr(Known, f"__{name}__", known(f"__{name}__"))
+for name in FUNCTIONS:
+    setattr(Known, name, getattr(scalar, name))
 
 
 def operation(f: Callable[..., float], turned: bool = False) -> Callable[..., Any]:
@@ -74,14 +74,12 @@ class Rounded:
     def __init__(self, x: Any, error: float = 0.0):
         self.x, self.error = float(x), error
 
-    __add__ = __radd__ = operation(add)
-    __mul__ = __rmul__ = operation(mul)
-    __sub__, __rsub__ = operation(sub), operation(sub, turned=True)
-    __truediv__, __rtruediv__ = operation(scalar.divide), operation(scalar.divide, turned=True)
-    __pow__, __rpow__ = operation(scalar.power), operation(scalar.power, turned=True)
-    __neg__ = operation(neg)
     abs = __abs__ = operation(abs)
-    relu, exp, log, sqrt = operation(scalar.relu), operation(scalar.exp), operation(scalar.log), operation(scalar.sqrt)
-    sin, cos, tanh = operation(scalar.sin), operation(scalar.cos), operation(scalar.tanh)
-    sigmoid, where_le = operation(scalar.sigmoid), operation(scalar.where_le)
-    maximum, minimum = operation(scalar.maximum), operation(scalar.minimum)
+    __neg__ = operation(neg)
+
+
+for name, f in {"add": add, "sub": sub, "mul": mul, "truediv": scalar.divide, "pow": scalar.power}.items():
+    setattr(Rounded, f"__{name}__", operation(f))
+    setattr(Rounded, f"__r{name}__", operation(f, turned=True))
+for name in FUNCTIONS:
+    setattr(Rounded, name, operation(getattr(scalar, name)))

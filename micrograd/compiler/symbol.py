@@ -24,7 +24,8 @@ NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
 COMMUTATIVE = ("+", "*")
 GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
-
+# Those of `scalar.py`, which a kind of number has as methods.
+FUNCTIONS = "relu", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "maximum", "minimum", "where_le"
 
 one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
 
@@ -47,50 +48,49 @@ def operator(op: str) -> tuple[Any, Any]:
     """The methods for `x op other` and `other op x`. A known operand of + and * comes to stand on the right."""
 
     def left(x: "Symbol", other: Any) -> Any:
-        if type(other) is not Symbol:
-            if (other := plain(other)) is NotImplemented:
-                return NotImplemented
-            if other == NEUTRAL[op]:
-                return x
-        return simplify(op, x, other)
+        other = plain(other)
+        if other is NotImplemented:
+            return NotImplemented
+        return x if type(other) is float and other == NEUTRAL[op] else simplify(op, x, other)
 
     def right(x: "Symbol", other: Any) -> Any:
         other = plain(other)
-        if other is NotImplemented or op in COMMUTATIVE:
-            return left(x, other)
-        return simplify(op, other, x)
+        return other if other is NotImplemented else simplify(op, other, x)
 
-    return left, right
+    return left, left if op in COMMUTATIVE else right
 
 
 def plain(x: Any) -> Any:
-    """`x` as a float; NotImplemented where it is no plain number, so that Python asks it."""
-    return x if type(x) is float else float(x) if isinstance(x, Real) else NotImplemented
+    """`x` as a float, or the Symbol that it is; NotImplemented where it is no plain number, so that Python asks it."""
+    return x if type(x) in (float, Symbol) else float(x) if isinstance(x, Real) else NotImplemented
 
 
 def simplify(op: str, a: Any, b: Any) -> "Symbol":
     if op == "**" and type(b) is float and b == 2.0:
         return Symbol("*", a, a)
-    if op == "+" and type(b) is Symbol and b.op == "*":
-        # A square sends its gradient twice, one after the other: x * c + x * c, or x * y + x * y.
-        last = a.args[1] if type(a) is Symbol and a.op == "+" else a
-        if type(last) is Symbol and last.op == "*" and last.args[0] is b.args[0]:
-            c, d = last.args[1], b.args[1]
-            twice = None
-            if type(c) is type(d) is float:
-                twice = Symbol("*", b.args[0], c + d)
-            elif c is d:
-                twice = Symbol("*", last, 2.0)
-            if twice is not None:
-                return twice if last is a else Symbol("+", a.args[0], twice)
+    if op == "+":  # a square sends its gradient twice, one after the other
+        rest, last = a.args if type(a) is Symbol and a.op == "+" else (None, a)
+        twice = doubled(last, b)
+        if twice is not None:
+            return twice if rest is None else Symbol("+", rest, twice)
     return Symbol(op, a, b)
+
+
+def doubled(x: Any, y: Any) -> "Symbol | None":
+    """x + y, if both are the same product, or products of one number with plain numbers, as one product."""
+    if type(x) is not Symbol or type(y) is not Symbol or not x.op == y.op == "*" or x.args[0] is not y.args[0]:
+        return None
+    c, d = x.args[1], y.args[1]
+    if type(c) is type(d) is float:
+        return Symbol("*", x.args[0], c + d)
+    return Symbol("*", x, 2.0) if c is d else None
 
 
 def function(name: str) -> Callable[..., Any]:
     """The method for a function of `scalar.py`. It leaves a Value among its arguments to the Value."""
 
     def method(*args: Any) -> Any:
-        known = [x if type(x) is Symbol else plain(x) for x in args]
+        known = [*map(plain, args)]
         return NotImplemented if any(x is NotImplemented for x in known) else Symbol(name, *known)
 
     return method
@@ -194,9 +194,6 @@ class Symbol:
             return Symbol("where_le", a, b, -x, -y)
         return Symbol("neg", self)
 
-    relu, exp, log, sqrt = function("relu"), function("exp"), function("log"), function("sqrt")
-    sin, cos, tanh, sigmoid = function("sin"), function("cos"), function("tanh"), function("sigmoid")
-    maximum, minimum, where_le = function("maximum"), function("minimum"), function("where_le")
     abs = __abs__ = function("abs")
 
     __bool__ = looked_at("a test (if, while, and, or, not)")
@@ -209,6 +206,10 @@ class Symbol:
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
     __format__ = looked_at("a format")
     hex = is_integer = as_integer_ratio = looked_at("a method of float")
+
+
+for name in FUNCTIONS:
+    setattr(Symbol, name, function(name))
 
 
 @contextmanager

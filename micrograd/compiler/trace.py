@@ -86,13 +86,10 @@ def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iter
     before = [(v, v.data, v.grad) for v in values]
     for v, _, grad in before:
         v.grad = grad * 1.0 if type(grad) is float else grad  # another object: so what is assigned can be told from it
-    marks = [v.grad for v in values]
+    marks = [(name, v, getattr(v, name)) for name in ("data", "grad") for v in values]
     try:
         yield
-        changed = [around.values.get(v, "an argument") + ".data" for v, data, _ in before if v.data is not data]
-        changed += [
-            around.values.get(v, "an argument") + ".grad" for v, mark in zip(values, marks) if v.grad is not mark
-        ]
+        changed = [f"{around.values.get(v, 'an argument')}.{name}" for name, v, x in marks if getattr(v, name) is not x]
         if changed := changed + around.changes():
             raise TypeError(
                 f"{name} changes {', '.join(changed[:3])}: the program would not do that again. A compiled function "

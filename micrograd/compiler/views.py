@@ -41,10 +41,8 @@ def boxed(x: Part) -> Box | None:
         if length % steps[0] or start < 0:
             continue
         grid = [length // steps[0], *(a // b for a, b in pairwise([*steps, 1]))]
-        rest, cut = x.offset - start, []
-        for step, n in zip(steps, counts):
-            cut.append(slice(rest // step, rest // step + n))
-            rest %= step
+        *at, rest = map(int, np.unravel_index(x.offset - start, grid))
+        cut = [slice(i, i + n) for i, n in zip(at, counts)]
         if all(box.stop <= n for box, n in zip(cut, grid)):
             whole = [slice(None) if (box.start, box.stop) == (0, n) else box for box, n in zip(cut, grid)]
             last = [rest] if grid[-1] > 1 else []
