@@ -88,16 +88,14 @@ class Traced(torch.nn.Module):
         self.name, found = call.name, [*map(tensor_like, structures)]
         self.shapes, self.kinds = [shape for shape, _ in found], [kind for _, kind in found]
         names, written = Names(RESERVED), call.written
-        batch = written.batch if call.is_vmap else None
         places = Places(names, list(written.leaves.values()))
-        self.rows = batch is not None and are_rows(
-            call, [s for s, kind in zip(self.shapes, self.kinds) if kind == "number"], batch
-        )
-        returned = batch.returned if batch and self.rows else written.results
+        batch = batch_of_rows(call, [s for s, kind in found if kind == "number"])
+        self.rows = batch is not None
+        returned = batch.returned if batch else written.results
         given = iter(batch.given if batch else ())
         for name, symbols in call.inputs:
             shape, axis = (len(symbols),), None
-            if batch and self.rows:
+            if batch:
                 shape, axis = (len(symbols) // batch.axis.length,), batch.axis
                 symbols = list(itertools.islice(given, *shape))
             places.add(Tensor(names.new(name), shape, axis), list(zip(symbols, itertools.count())))
@@ -137,14 +135,18 @@ class Traced(torch.nn.Module):
         return pick(self.layout, self.run(leaves, *inputs, *(self.get_buffer(f"_{name}") for name in self.constants)))
 
 
-def are_rows(call: Call, shapes: Sequence[Any], batch: Batch) -> bool:
-    """Whether the samples of a batch are the rows of all inputs, and nothing else of these is used."""
+def batch_of_rows(call: Call, shapes: Sequence[Any]) -> Batch | None:
+    """The batch of which the samples are the rows of all inputs, if nothing else of these is used."""
+    batch = call.written.batch
+    if batch is None or not call.is_vmap:
+        return None
     n = batch.axis.length
     rows = [symbols[k :: len(symbols) // n] for _, symbols in call.inputs for k in range(len(symbols) // n)]
-    given, used = [getattr(x, "args", ()) for x in batch.given], ordered(map(data_of, batch.items), set(batch.given))
-    pairs = [pair for row, column in zip(rows, given) for pair in itertools.zip_longest(row, column)]
-    alike = len(rows) == len(given) and all(x is y for x, y in pairs) and not batch.columns
-    return alike and all(x.op != "input" for x in used) and all(shape[:1] == (n,) for shape in shapes)
+    columns = [getattr(x, "args", ()) for x in batch.given]
+    alike = [[*map(id, row)] for row in rows] == [[*map(id, column)] for column in columns] and not batch.columns
+    used = ordered(map(data_of, batch.items), set(batch.given))
+    others = any(x.op == "input" for x in used) or any(shape[:1] != (n,) for shape in shapes)
+    return batch if alike and not others else None
 
 
 def pick(layout: Any, out: Any) -> Any:

@@ -50,16 +50,13 @@ def line_up(plan: Schedule, places: Places) -> None:
 
 def compute(level: Iterable[tuple[Symbol, Terms]], places: Places) -> list[Scalar]:
     """Add the steps for one level; all but sums of several parts, of which it returns the parts."""
-    groups: dict[str, Any] = defaultdict(lambda: defaultdict(list))
+    groups: dict[Any, Any] = defaultdict(lambda: defaultdict(list))
     for symbol, terms in level:
         for kind, key, member in sorted_in(places, symbol, terms):
             groups[kind][key].append(member)
-    for columns in groups["samples"].values():
-        enter(places, columns)
-    for (op, *_), group in groups["elementwise"].items():
-        elementwise(places, op, group)
-    for (op, *_), group in groups["fold"].items():
-        fold(places, op, group)
+    for make in enter, elementwise, fold:
+        for (op, *_), group in groups[make].items():
+            make(places, op, group)
     for dots in padded(places, groups["dot"]):
         if len(dots[0][1]) == 1:
             elementwise(places, "*", [(symbol, [*pairs[0]]) for symbol, pairs in dots])
@@ -69,14 +66,14 @@ def compute(level: Iterable[tuple[Symbol, Terms]], places: Places) -> list[Scala
     return [(x, sorted(addends + [places.place[slot] for slot in slots])) for x, slots, addends in groups["sum"][None]]
 
 
-def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[str, Any, Any]]:
-    """What there is to compute for an item: its kind, what it has in common with others of a group, and itself."""
+def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[Any, Any, Any]]:
+    """What there is to compute for an item: what makes it, what it has in common with others of a group, and itself."""
     op = symbol.op
     if op == "total":
         yield op, None, symbol
     elif op in ENTER:
         column = places.codes(terms[0])
-        yield "samples", (symbol.axis, *np.unique(np.maximum(column // POSITIONS, -1))), (symbol, column)
+        yield enter, ("stack", symbol.axis, *np.unique(np.maximum(column // POSITIONS, -1))), (symbol, column)
     elif op == "+" or (op == "*" and all(type(x) is Symbol for x in symbol.args)):
         parts, addends = parted(places, terms)
         alone = len(parts) == 1 and not addends
@@ -90,9 +87,9 @@ def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[st
     elif op != "pick":
         codes = [places.code(x) for term in terms for x in term]
         if op in FOLDS and len(codes) > 2:
-            yield "fold", (FOLDS[op], symbol.axis, codes[0] // POSITIONS), (symbol, codes)
+            yield fold, (FOLDS[op], symbol.axis, codes[0] // POSITIONS), (symbol, codes)
         else:
-            yield "elementwise", (op, symbol.axis, *(code < 0 for code in codes)), (symbol, codes)
+            yield elementwise, (op, symbol.axis, *(code < 0 for code in codes)), (symbol, codes)
 
 
 def add(places: Places, sums: Sequence[Scalar]) -> None:
@@ -114,11 +111,11 @@ def add_up(places: Places, totals: Iterable[Symbol]) -> None:
         places.place[symbol] = total(places, tensor, symbol.args[1]) * POSITIONS + position
 
 
-def enter(places: Places, group: Sequence[tuple[Symbol, Codes]]) -> None:
+def enter(places: Places, op: str, group: Sequence[tuple[Symbol, Codes]]) -> None:
     """Put samples on their axis: a row for each."""
     columns, at = np.unique(np.array([codes for _, codes in group]).T, axis=1, return_inverse=True)
     placed = [(symbol, int(i)) for (symbol, _), i in zip(group, at.flat)]
-    places.emit("stack", [places.operand(columns, exact=True)], columns.shape[1:], placed, axis=group[0][0].axis)
+    places.emit(op, [places.operand(columns, exact=True)], columns.shape[1:], placed, axis=group[0][0].axis)
 
 
 def elementwise(places: Places, op: str, group: Sequence[Scalar]) -> None:

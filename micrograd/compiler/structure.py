@@ -37,9 +37,6 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         TypeError: `x` has an iterator, which the first of two runs would use up, or a kind of list, dict or array that
             could not be put together again. Not where there are `others`.
     """
-    if type(x) is float:
-        numbers.append(x)
-        return NUMBER
     if isinstance(x, Value):
         values.append(x)
         if type(x) is Value:
@@ -50,7 +47,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
             f"got numbers of {x.dtype}, which wrap around where they leave its range, but a compiled function computes "
             f"in float64: pass X.astype(float)"
         )
-    if hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool)):
+    if type(x) is float or hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool)):
         numbers.append(x)
         return NUMBER
     if type(x) is np.ndarray and x.dtype != object:
@@ -99,10 +96,8 @@ class Whole:
 def alike(x: Any) -> Hashable:
     """A key by which to know something again. 0.0 and -0.0 differ, and so do 1, 1.0 and True."""
     kind = type(x)
-    if kind in (list, tuple, deque):
-        return kind, tuple(map(alike, x))
-    if kind is dict:
-        return kind, tuple((alike(key), alike(item)) for key, item in x.items())
+    if kind in (list, tuple, deque, dict):
+        return kind, tuple(map(alike, x.items() if kind is dict else x))
     if kind in (set, frozenset):
         return kind, frozenset(map(alike, x))
     if kind is np.ndarray and x.dtype != object:
