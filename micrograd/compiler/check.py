@@ -28,13 +28,7 @@ CURE = (
 
 
 class Check:
-    """Compares a program with its function.
-
-    Args:
-        name: the function's.
-        function: what was compiled.
-        around: what it can reach.
-    """
+    """Compares a program with its function; raises TypeError where they differ by more than rounding can explain."""
 
     def __init__(self, name: str, function: Callable[..., Any], around: Surroundings):
         self.name, self.function, self.around = name, function, around
@@ -45,9 +39,6 @@ class Check:
         Args:
             given: the arguments.
             numbers: those of the Values that the program depends on.
-
-        Raises:
-            TypeError: they differ by more than rounding can explain.
         """
         known = {*given.values, *self.around.values, *numbers}  # from before the call
         pairs = [(x, y) for x, y in zip(made.items, plain.items) if isinstance(x, Value)]
@@ -55,12 +46,12 @@ class Check:
         if not alike or any(x is not y for x, y in pairs if x in known or y in known):
             raise TypeError(f"{self.name} returned something of another structure when it ran again. {CURE}")
 
-        def errors() -> list[float]:
+        def rounded() -> list[Any]:
             with self.again(given, numbers, Rounded) as results:
-                return [getattr(data_of(x), "error", 0.0) for x in results.items]
+                return [*map(data_of, results.items)]
 
         what = [f"result {i}" if len(made.items) > 1 else "its result" for i in range(len(made.items))]
-        self.compare(what, [*map(data_of, made.items)], [*map(data_of, plain.items)], errors)
+        self.compare(what, [*map(data_of, made.items)], [*map(data_of, plain.items)], rounded)
 
     @undisturbed()
     def gradients(
@@ -73,12 +64,8 @@ class Check:
         """Compare the gradients of Values with those of the function.
 
         Args:
-            given, numbers: as above.
             asked: the gradients of some results, by their positions among all Values that are returned.
             found: those that are not zero, of the Values that the program depends on.
-
-        Raises:
-            TypeError: they differ by more than rounding can explain.
         """
 
         def plainly(kind: Callable[[float], Any]) -> list[Any]:
@@ -88,7 +75,7 @@ class Check:
 
         what = [f"the gradient of {self.around.values.get(leaf, 'an argument')}" for leaf in numbers]
         got = [found.get(leaf, 0.0) for leaf in numbers]
-        self.compare(what, got, plainly(float), lambda: [getattr(g, "error", 0.0) for g in plainly(Rounded)])
+        self.compare(what, got, plainly(float), lambda: plainly(Rounded))
 
     @contextlib.contextmanager
     def again(
@@ -105,13 +92,13 @@ class Check:
         what: Sequence[str],
         got: Sequence[Any],
         wanted: Sequence[Any],
-        errors: Callable[[], Sequence[float]],
+        rounded: Callable[[], Sequence[Any]],
     ) -> None:
         wrong = [i for i, (x, y) in enumerate(zip(got, wanted)) if not close(x, y, 0.0)]
-        bounds: Sequence[float] = [0.0] * len(got)
+        bounds = [0.0] * len(got)
         if wrong:
             with contextlib.suppress(Exception):  # where it does not even run once more, nothing is to be excused
-                bounds = errors()
+                bounds = [getattr(x, "error", 0.0) for x in rounded()]
         for i in wrong:
             if not close(got[i], wanted[i], bounds[i]):
                 raise TypeError(

@@ -184,10 +184,9 @@ def tensor_like(structure: Any) -> tuple[tuple[int, ...], str]:
 def as_example(x: torch.Tensor, example: Any) -> Any:
     """The numbers of a tensor in the way in which an example has them: an array, lists, Values; whole as those are."""
     if isinstance(example, np.ndarray):
-        dtype = object if example.dtype == object else None
-        first = example.reshape(-1)[:1] if dtype else example.reshape(-1)[:1].tolist()
-        items = [as_example(item, first[0] if len(first) else 0.0) for item in x.flatten()]
-        return np.array(items, dtype=dtype).reshape(tuple(x.shape))
+        first = example.reshape(-1)[:1].tolist() or [0.0]
+        items = [as_example(item, first[0]) for item in x.flatten()]
+        return np.array(items, dtype=object if example.dtype == object else None).reshape(tuple(x.shape))
     if isinstance(example, list | tuple) != (x.ndim > 0):
         kind = "of rows" if isinstance(example, list | tuple) else "of one number"
         raise ValueError(f"expected a tensor {kind} where the example has {example!r:.50}, got shape {tuple(x.shape)}")

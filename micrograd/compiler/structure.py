@@ -145,10 +145,6 @@ def array_of(shape: tuple[int, ...], items: list[Any]) -> Any:
 class Results:
     """What a function returned, taken apart.
 
-    Args:
-        name: the function's.
-        returned: what it returned.
-
     Attributes:
         items: the Values, each once, then the numbers.
 

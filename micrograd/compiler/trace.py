@@ -50,7 +50,6 @@ def trace(
     """Write down a function.
 
     Args:
-        name: the function's.
         run: calls it with its arguments as they are.
         run_on_symbols: calls it with Symbols for the numbers among the arguments.
         mentioned: Values that the function may use, those among the arguments of either call included.
