@@ -21,7 +21,7 @@ from .structure import listed
 from .symbol import COMMUTATIVE, GIVEN, STRANGE, Line, Symbol, ordered
 from .trace import Trace
 
-FUNCTIONS = "exp", "log", "sqrt", "sin", "cos", "tanh"
+IN_MATH = "exp", "log", "sqrt", "sin", "cos", "tanh"
 # Each operation as Python writes it. Where `math` raises (1 / 0, log(-1), exp(1000)), the careful form of the whole
 # program runs instead, which has IEEE 754's answers.
 FLOATS = {
@@ -38,10 +38,10 @@ FLOATS = {
     "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
     "where_le": "{2} if {0} <= {1} else {3}",
     "detach": "{}",
-    **{name: f"math.{name}({{}})" for name in FUNCTIONS},
+    **{name: f"math.{name}({{}})" for name in IN_MATH},
 }
 CAREFUL = FLOATS | {"/": "scalar.divide({}, {})", "**": "scalar.power({}, {})", "sigmoid": "scalar.sigmoid({})"}
-CAREFUL |= {name: f"scalar.{name}({{}})" for name in FUNCTIONS}
+CAREFUL |= {name: f"scalar.{name}({{}})" for name in IN_MATH}
 TWICE = "relu", "maximum", "minimum"  # their arguments occur more than once, so they need names
 KEPT = "kept"
 RESERVED = "math", "scalar", "inf", "nan", "abs", "__debug__"
