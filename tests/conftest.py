@@ -24,7 +24,7 @@ def tensors(monkeypatch):
 def either(request, monkeypatch):
     """Programs of tensors, and programs of plain floats wherever that is possible."""
     if request.param == "floats":
-        monkeypatch.setattr("micrograd.compiler.floats.OPERATION", 0.0)
+        monkeypatch.setattr("micrograd.compiler.cost.OPERATION", 0.0)
     else:
         request.getfixturevalue("tensors")
 

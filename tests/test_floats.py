@@ -10,7 +10,8 @@ from programs import agree, gradients, numbers
 
 import micrograd
 from micrograd import Value
-from micrograd.compiler.floats import FloatProgram, is_narrow
+from micrograd.compiler.cost import is_narrow
+from micrograd.compiler.floats import FloatProgram
 from micrograd.nn import MLP
 from micrograd.viz import draw_dot
 
@@ -89,7 +90,7 @@ def test_what_is_long_is_no_program_of_floats(monkeypatch):
     compiled = micrograd.compile(power)
     compiled(Value(1.0))
     assert kind_of(compiled) is FloatProgram
-    monkeypatch.setattr("micrograd.compiler.floats.MOST", 50)
+    monkeypatch.setattr("micrograd.compiler.cost.MOST", 50)
     assert not is_narrow(compiled.order[0].written)
 
 

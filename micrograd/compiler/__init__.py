@@ -7,7 +7,7 @@ README.md, beside this file, follows one neuron through all of them.
     structure  take_apart  arguments                    -> numbers, Values, and their structure, which is a key
     surroundings           the function                 -> what it can reach; that `hold`s as long as it is as it was
     trace      trace       the function, run on Symbols -> a graph of Symbols; a call under vmap (`batch`) adds an axis
-    floats     is_narrow   the graph                    -> whether plain floats are faster; if so, FloatProgram writes
+    cost       is_narrow   the graph                    -> whether plain floats are faster; if so, FloatProgram writes
                                                            them out, and the next passes are not needed
     schedule   schedule    the graph                    -> levels of scalars that need none of each other
     layout     lay_out     levels                       -> steps on tensors; `places` knows where each number lies,

@@ -8,7 +8,8 @@ from ..engine import NOTHING, Value
 from ..vmap import is_vmap
 from .backward import seed
 from .check import LARGE, Check
-from .floats import FloatProgram, is_narrow
+from .cost import is_narrow
+from .floats import FloatProgram
 from .program import Program
 from .signature import Signature
 from .structure import PLAIN, Results, listed, result_like, twin

@@ -16,7 +16,6 @@ from .. import scalar
 from ..engine import Value, data_of
 from .places import Names
 from .program import Box, Program, Way
-from .schedule import FOLDS
 from .structure import listed
 from .symbol import COMMUTATIVE, GIVEN, STRANGE, Line, Symbol, ordered
 from .trace import Trace
@@ -46,22 +45,6 @@ TWICE = "relu", "maximum", "minimum"  # their arguments occur more than once, so
 KEPT = "kept"
 RESERVED = "math", "scalar", "inf", "nan", "abs", "__debug__"
 LONG = 70  # what is longer than so many characters gets a line of its own
-
-OPERATION, CALL = 0.035, 1.5  # microseconds for one operation on floats, and for one of NumPy on few numbers
-MOST = 30_000  # so many operations take Python a tenth of a second to compile
-
-
-def is_narrow(written: Trace) -> bool:
-    """Whether plain floats are faster. What could be one call of NumPy is counted by operation and level; a sum of
-    many is on one level."""
-    level: dict[Any, int] = {}
-    for x in written.order:
-        if x.axis or x.op == "total":
-            return False
-        args = [arg for arg in x.args if type(arg) is Symbol]
-        level[x] = max([level[arg] + (arg.op != x.op or x.op not in FOLDS) for arg in args], default=0)
-    calls = len({(x.op, n) for x, n in level.items() if x.op not in GIVEN})
-    return len(level) <= MOST and OPERATION * len(level) < CALL * calls
 
 
 class Lines:

@@ -5,6 +5,7 @@ import functools
 import sys
 import sysconfig
 from pathlib import Path
+from threading import Thread
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
@@ -105,8 +106,8 @@ def foreign(kind: Any) -> bool:
 
 
 def is_followed(kind: Any) -> bool:
-    """Whether what objects of a class hold may matter."""
-    return kind.__module__ in HOLDERS or not foreign(kind)
+    """Whether what objects of a class hold may matter. What a thread holds changes when it likes."""
+    return kind.__module__ in HOLDERS or not (foreign(kind) or issubclass(kind, Thread))
 
 
 def parts_of(x: Any) -> list[tuple[str, Any]]:
