@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import BINARY, SPECIALS, UNARY, agree, check, close, error_without, gradients, hidden, moons, numbers
+from programs import BINARY, SPECIALS, UNARY, agree, check, close, gradients, hidden, moons, numbers
 
 import micrograd
 from benchmarks.gpt import GPT
@@ -407,11 +407,6 @@ def test_errors(f, words):
     assert (a.data, a.grad, a._prev) == (2.0, 0.25, ())
     assert compiled(3, broken=False).data == 6
     a.grad = 0.0
-
-
-def test_without_numpy():
-    error = error_without("numpy", "import micrograd; micrograd.compile(lambda: 1)")
-    assert error == 'ImportError: compile needs NumPy: pip install "micrograd[compile]"'
 
 
 def test_an_error_elsewhere_in_the_backward_pass_puts_the_gradients_back():

@@ -18,7 +18,7 @@ from micrograd import Value, vmap
 from micrograd.compiler import emit
 from micrograd.compiler.function import Const, Function, Part, Step, Tensor
 from micrograd.compiler.in_torch import TORCH
-from micrograd.compiler.places import Names
+from micrograd.compiler.names import Names
 from micrograd.compiler.symbol import Axis, Symbol
 from micrograd.compiler.verify import verify
 

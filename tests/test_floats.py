@@ -1,6 +1,8 @@
 """Programs of plain floats."""
 
 import math
+import subprocess
+import sys
 from fractions import Fraction
 from typing import Any
 
@@ -206,3 +208,54 @@ def test_numbers_alone():
     compiled = micrograd.compile(lambda x: {"loss": a * x, "twice": x * 2, "same": x, "known": 7})
     assert numbers(compiled(3.0)) == [1.5, 6.0, 3.0, 7.0]
     assert kind_of(compiled) is FloatProgram
+
+
+WITHOUT_NUMPY = """
+import sys
+sys.modules["numpy"] = None
+import array, random
+import micrograd
+from micrograd import Value, vmap
+from micrograd.nn import MLP
+
+random.seed(1)
+model = MLP(2, [8, 8, 1])
+X = [[random.uniform(-1, 1), random.uniform(-1, 1)] for _ in range(30)]
+y = [1.0 if a * b > 0 else -1.0 for a, b in X]
+scale = array.array("d", [1.0, 2.0])
+
+def loop(X, y):
+    return sum((1 - yi * model(x) * scale[0]).relu() for x, yi in zip(X, y)) / len(X)
+
+def batch(X, y):
+    return sum(vmap(lambda x, yi: (1 - yi * model(x) * scale[0]).relu())(X, y)) / len(X)
+
+def found(f):
+    model.zero_grad()
+    out = f(X, y)
+    out.backward()
+    return [out.data, *(p.grad for p in model.parameters())]
+
+for f in (loop, batch):
+    compiled = micrograd.compile(f)
+    for scale[0] in (1.0, 0.5):
+        assert all(abs(a - b) < 1e-12 for a, b in zip(found(compiled), found(f)))
+    assert compiled.program.kind == "lines of plain floats", compiled.program.kind
+    assert len(compiled.order) == 2
+
+def draws(x):
+    scale.append(random.random())
+    return model([x, x])
+
+try:
+    micrograd.compile(draws)(1.0)
+except TypeError as error:
+    print(error)
+assert list(scale) == [0.5, 2.0]
+"""
+
+
+def test_without_numpy():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_NUMPY], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("draws changes scale, random.random, random: the program would not do that again")

@@ -30,7 +30,8 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     """Run a function that computes with Values as a tensor program: same results, same gradients, much faster.
 
     The first call traces the function, which runs it twice, and looks for the matrix products in its graph of scalars.
-    Later calls run what was found.
+    Later calls run what was found. What is small, or goes one operation after the other, becomes straight-line Python
+    on floats instead, and so does everything where NumPy is missing.
 
     The compiled function returns what the function returns, with the same gradients, up to the order of sums, or it
     raises an error that says why. Its numbers are compared with those of the function at the first call, and, for up
@@ -66,15 +67,12 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             An argument can be gone through once only, could not be put together again, or has small whole numbers of
             NumPy, which wrap around. All is as it was then.
         ValueError: `static` has a name that is no argument's.
-        ImportError: NumPy is missing.
 
     Threads may share a compiled function. While one of them traces, others must not use the same Values; the first
     `backward()` from other results than before traces as well.
     """
     if function is None:
         return functools.partial(compile, static=static, maxsize=maxsize)
-    try:
-        from .compiled import Compiled
-    except ImportError:
-        raise ImportError('compile needs NumPy: pip install "micrograd[compile]"') from None
+    from .compiled import Compiled
+
     return Compiled(function, static, maxsize)

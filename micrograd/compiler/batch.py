@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from ..engine import Value, data_of
 from ..vmap import compiling, loop
+from .arrays import np
 from .backward import gradients, seed, standing_in
 from .structure import Results, listed, result_like, take_apart, twin, unflatten, values_in
 from .symbol import ENTER, Axis, Symbol
@@ -41,7 +42,7 @@ class Batches:
         numbers: list[list[Any]] = [[] for _ in samples]
         values: list[list[Value]] = [[] for _ in samples]
         structures = [take_apart(*sample) for sample in zip(samples, numbers, values)]
-        if any(structure != structures[0] for structure in structures):
+        if np is None or any(structure != structures[0] for structure in structures):
             return loop(function, samples)
         if self.on_symbols:
             axis = Axis(f"samples_{len(self.made)}" if self.made else "samples", len(samples))

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..engine import NOTHING, Value
 from ..vmap import is_vmap
+from .arrays import np
 from .backward import seed
 from .check import LARGE, Check
 from .cost import is_narrow
@@ -15,8 +16,7 @@ from .signature import Signature
 from .structure import PLAIN, Results, listed, result_like, twin
 from .surroundings import Surroundings
 from .symbol import Symbol, undisturbed
-from .tensors import TensorProgram
-from .trace import trace
+from .trace import Trace, trace
 
 
 class Call:
@@ -64,8 +64,7 @@ class Call:
             self.around = Surroundings(roots, passed)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
-        kind = FloatProgram if is_narrow(self.written) else TensorProgram
-        self.program: Program = kind(name, self.written, self.inputs)
+        self.program = made(name, self.written, self.inputs)
         argument = {v: i for i, v in enumerate(twins) if v not in self.around.values}
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
@@ -152,6 +151,15 @@ class Call:
             else:
                 items.append(make(numbers, values, parent))
         return self.written.results.assemble(items)
+
+
+def made(name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]) -> Program:
+    """The program for a trace; the arguments are those of `Program`."""
+    if np is None or is_narrow(written):
+        return FloatProgram(name, written, inputs)
+    from .tensors import TensorProgram  # which needs NumPy
+
+    return TensorProgram(name, written, inputs)
 
 
 class Caller(Value):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .function import Const, Function, Operand, Step, Tensor, sources
-from .places import Names
+from .names import Names
 from .program import Box
 from .symbol import Line
 from .views import flat, view_text

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import scalar
 from ..engine import Value, data_of
-from .places import Names
+from .names import Names
 from .program import Box, Program, Way
 from .structure import listed
 from .symbol import COMMUTATIVE, GIVEN, STRANGE, Line, Symbol, ordered

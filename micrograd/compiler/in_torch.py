@@ -15,7 +15,8 @@ from .batch import Batch
 from .call import Call
 from .emit import NUMPY, RESERVED, Text, digits
 from .function import Const, Function, Step, Tensor, sources
-from .places import Names, Places
+from .names import Names
+from .places import Places
 from .structure import tuple_of
 from .symbol import ordered
 from .tensors import lower

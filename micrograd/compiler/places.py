@@ -5,8 +5,6 @@ negative codes. So numbers side by side are an array of codes, and whether they 
 """
 
 import copy
-import keyword
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,27 +14,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .function import Const, Function, Operand, Part, Step, Tensor, sources
+from .names import Names
 from .symbol import STRANGE, Axis, Symbol
 
 Codes: TypeAlias = Any  # an array of codes
 Placed: TypeAlias = Sequence[tuple[Symbol, int]]  # Symbols with their positions in a tensor
 
 POSITIONS = 1 << 40
-
-
-class Names:
-    """Makes names that differ from each other and from all that means something where they are used."""
-
-    def __init__(self, taken: Iterable[str]):
-        self.taken = {*keyword.kwlist, *taken}
-
-    def new(self, wanted: str) -> str:
-        name = unicodedata.normalize("NFKC", wanted)  # as Python reads it
-        name = name if name.isidentifier() else "argument"
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        return name
 
 
 class Places:

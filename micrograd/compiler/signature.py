@@ -3,9 +3,8 @@
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..engine import Value
+from .arrays import ARRAY
 from .structure import Whole, unflatten
 from .watch import CONTAINERS, items
 
@@ -13,7 +12,7 @@ from .watch import CONTAINERS, items
 def inner(x: Any) -> Iterator[Any]:
     """What is in lists, dicts and arrays of objects, themselves included."""
     yield x
-    if isinstance(x, CONTAINERS) or (isinstance(x, np.ndarray) and x.dtype == object):
+    if isinstance(x, CONTAINERS) or (isinstance(x, ARRAY) and x.dtype == object):
         for part in items(x).values():
             yield from inner(part)
 

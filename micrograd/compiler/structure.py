@@ -8,10 +8,9 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from numbers import Number, Real
 from typing import Any
 
-import numpy as np
-
 from ..engine import NOTHING, Value
 from ..module import slots
+from .arrays import ARRAY, WHOLE_NUMBER, np
 from .uses import foreign
 from .watch import ATOMS
 
@@ -42,7 +41,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         if type(x) is Value:
             return VALUE
         return ("value", type(x)) if others is not None else ("value", type(x), alike(vars(x)))
-    if others is None and isinstance(x, np.ndarray | np.integer) and x.dtype.kind in "iu" and x.dtype.itemsize < 8:
+    if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.kind in "iu" and x.dtype.itemsize < 8:
         raise TypeError(
             f"got numbers of {x.dtype}, which wrap around where they leave its range, but a compiled function computes "
             f"in float64: pass X.astype(float)"
@@ -50,10 +49,10 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
     if type(x) is float or hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool)):
         numbers.append(x)
         return NUMBER
-    if type(x) is np.ndarray and x.dtype != object:
+    if type(x) is ARRAY and x.dtype != object:
         numbers.append(np.array(x, dtype=np.float64).reshape(-1))  # a copy: the caller may write into `x` later
         return "numbers", x.shape, x.dtype.str
-    if type(x) is np.ndarray:
+    if type(x) is ARRAY:
         return "array", x.shape, tuple([take_apart(item, numbers, values, others) for item in x.flat])
     if type(x) is dict:
         keys = tuple(map(Whole, x))
@@ -100,7 +99,7 @@ def alike(x: Any) -> Hashable:
         return kind, tuple(map(alike, x.items() if kind is dict else x))
     if kind in (set, frozenset):
         return kind, frozenset(map(alike, x))
-    if kind is np.ndarray and x.dtype != object:
+    if kind is ARRAY and x.dtype != object:
         return kind, x.shape, x.dtype, x.tobytes()
     if kind in ATOMS or kind is range or issubclass(kind, Number):
         return kind, repr(x)
@@ -181,7 +180,7 @@ def values_in(items: Sequence[Any]) -> list[Value]:
 
 def listed(numbers: Sequence[Any]) -> list[Any]:
     """The numbers that `take_apart` collected, one by one."""
-    return [x for part in numbers for x in (part.tolist() if isinstance(part, np.ndarray) else [part])]
+    return [x for part in numbers for x in (part.tolist() if isinstance(part, ARRAY) else [part])]
 
 
 def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], None]) -> Value:

@@ -10,7 +10,8 @@ from ..engine import Value, data_of
 from .emit import RESERVED, Text
 from .function import Function, Tensor
 from .layout import lay_out
-from .places import Names, Places
+from .names import Names
+from .places import Places
 from .program import Program, Way
 from .schedule import schedule
 from .symbol import Symbol, ordered

@@ -4,6 +4,7 @@ import contextlib
 import pickle
 import random
 import sys
+from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
@@ -11,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
+from .arrays import GENERATORS, np
 
 CONTAINERS = list, tuple, dict, set, frozenset, deque, bytearray
 NUMBERS = int, float, complex, bool
@@ -168,24 +169,35 @@ def array_in(x: Any) -> Any:
 
 def numbers_in(x: Any) -> dict[str, Any]:
     """What is in an array, or in what can be seen as one, such as a tensor."""
-    array = array_in(x)
-    numbers: dict[Any, Any] = dict(enumerate(array.flat)) if array.dtype.hasobject else {"numbers": array.tobytes()}
-    return {**numbers, "kind": f"{array.shape} {array.dtype}"}
+    if isinstance(x, array | memoryview):
+        return {"numbers": bytes(x), "kind": str(len(x))}
+    seen = array_in(x)
+    numbers: dict[Any, Any] = dict(enumerate(seen.flat)) if seen.dtype.hasobject else {"numbers": seen.tobytes()}
+    return {**numbers, "kind": f"{seen.shape} {seen.dtype}"}
 
 
 def overwrite(x: Any, before: dict[str, Any]) -> None:
-    array = array_in(x)
-    array.flat = [*before.values()][:-1] if array.dtype.hasobject else np.frombuffer(before["numbers"], array.dtype)
+    if isinstance(x, array):
+        x[:] = array(x.typecode, before["numbers"])
+    elif isinstance(x, memoryview):
+        x.cast("B")[:] = before["numbers"]
+    else:
+        seen = array_in(x)
+        seen.flat = [*before.values()][:-1] if seen.dtype.hasobject else np.frombuffer(before["numbers"], seen.dtype)
 
 
-RANDOM = random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator
+RANDOM = random.Random, *GENERATORS
 
 
 def everyones() -> dict[str, Any]:
     """The generators of random numbers that anybody may draw from."""
     torch = sys.modules.get("torch")
-    own = {"random": random._inst, "np.random": np.random.mtrand._rand}
-    return own | ({"torch": torch.default_generator} if torch else {})
+    own = {"random": random._inst}
+    if np:
+        own["np.random"] = np.random.mtrand._rand
+    if torch:
+        own["torch"] = torch.default_generator
+    return own
 
 
 def state(x: Any) -> dict[str, Any]:

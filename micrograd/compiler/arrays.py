@@ -1,0 +1,13 @@
+"""NumPy, if it is there: without it there are no arrays, and all programs are of plain floats."""
+
+from typing import Any
+
+np: Any
+try:
+    import numpy as np
+except ImportError:
+    np = None
+
+# For isinstance(): of the empty tuple there are no instances.
+ARRAY, WHOLE_NUMBER = (np.ndarray, np.integer) if np else ((), ())
+GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator) if np else ()
