@@ -32,6 +32,16 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHONS[0])
+def docs(session: nox.Session) -> None:
+    """The API reference, made of the docstrings: `nox -s docs -- FOLDER` keeps it there. A warning is an error."""
+    session.install("-e", ".[dev]")
+    folder = session.posargs[0] if session.posargs else session.create_tmp()
+    command = ["python", "-W", "error", "-m", "pdoc", "--docformat", "google", "--output-directory", folder]
+    rooms = ("engine", "scalar", "nn", "module", "functional", "optim", "viz", "gradcheck", "vmap")
+    session.run(*command, "micrograd", *(f"micrograd.{room}" for room in rooms))
+
+
+@nox.session(python=PYTHONS[0])
 def wheel(session: nox.Session) -> None:
     """The wheel holds micrograd/ and nothing else, needs nothing else, and runs the README's example."""
     folder = session.create_tmp()

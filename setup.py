@@ -39,7 +39,7 @@ setup(
         "viz": viz,
         "demo": demo,
         "test": test,
-        "dev": [*test, "ruff==0.17.6", "mypy==2.4.1", "nox==2026.10.20", "pyperf"],
+        "dev": [*test, "ruff==0.17.6", "mypy==2.4.1", "nox==2026.10.20", "pyperf", "pdoc==16.0.0"],
     },
     classifiers=[
         "Programming Language :: Python :: 3.11",

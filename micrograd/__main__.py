@@ -1,4 +1,4 @@
-"""python -m micrograd: train a small network on two moons, and draw where it decides."""
+"""python -m micrograd: train a small network on two moons, and draw its decision boundary."""
 
 import argparse
 import contextlib
@@ -18,6 +18,8 @@ import micrograd
 
 from .engine import Value
 from .nn import MLP
+
+PACKAGES = {"sklearn": "scikit-learn"}  # where the name of a package is not that of its module
 
 
 def max_margin_loss(model: MLP, X: Any, y: Any) -> tuple[Value, list[Value]]:
@@ -100,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from tqdm import tqdm
     except ImportError as missing:
         package = str(missing.name).partition(".")[0]
-        sys.exit(f'python -m micrograd needs {package}: pip install "micrograd[demo]"')
+        sys.exit(f"python -m micrograd needs {package}: pip install {PACKAGES.get(package, package)}")
 
     matplotlib.use("Agg")  # the picture goes to a file: no window
     random.seed(args.seed)

@@ -19,7 +19,7 @@ from .scalar import Number
 __all__ = ["Value"]
 
 # A local backward closure: takes the result it belongs to, and adds to the gradients of its parents.
-GradFn: TypeAlias = "Callable[[Value], None]"
+GradFn: TypeAlias = Callable[["Value"], None]
 
 
 class Value:
@@ -41,6 +41,12 @@ class Value:
 
     Raises:
         TypeError: `data` is no number, a child no Value, or the label no string.
+
+        >>> from micrograd import Value
+        >>> a, b = Value(2.0), Value(-3.0)
+        >>> (a * b + a).backward()
+        >>> a.grad, b.grad
+        (-2.0, 2.0)
 
     `<`, `<=`, `>` and `>=` compare data. `==` asks whether two are the same Value, as sets and dicts of Values need it.
     """

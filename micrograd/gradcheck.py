@@ -18,6 +18,10 @@ def gradcheck(
     The name and the arguments are those of `torch.autograd.gradcheck`. At a kink, such as that of relu at 0, the two
     differ.
 
+        >>> from micrograd import gradcheck
+        >>> gradcheck(lambda a, b: a * b.tanh(), [0.5, -1.0])
+        True
+
     Args:
         function: is called as `function(*inputs)`, and returns a Value or a list of Values.
         inputs: Values without parents, such as the parameters of a model that the function uses; or numbers.

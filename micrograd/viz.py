@@ -262,7 +262,7 @@ def drawing_class() -> Any:
     try:
         import graphviz
     except ImportError:
-        raise ImportError('drawing needs graphviz: pip install "micrograd[viz]"') from None
+        raise ImportError("drawing needs graphviz: pip install graphviz pygraphviz") from None
 
     class Drawing(graphviz.Digraph):  # type: ignore[misc]
         def pipe(self, format: str | None = None, *, encoding: str | None = None, **kwargs: Any) -> Any:
@@ -274,7 +274,7 @@ def drawing_class() -> Any:
                 try:
                     import pygraphviz
                 except ImportError:
-                    raise ImportError('rendering needs the dot program, or pip install "micrograd[viz]"') from None
+                    raise ImportError("rendering needs the dot program, or: pip install pygraphviz") from None
                 with one_at_a_time:
                     graph = pygraphviz.AGraph(string=self.source)
                     picture = graph.draw(format=format, prog=self.engine)

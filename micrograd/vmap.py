@@ -21,6 +21,10 @@ def vmap(function: Callable[..., Any]) -> Callable[..., list[Any]]:
     In a compiled function, or as `compile(vmap(f))`, that holds for the results, but `f` is traced for one sample, and
     what was found runs on all samples together. Another number of samples is traced anew.
 
+        >>> from micrograd import vmap
+        >>> vmap(lambda x, y: x * y)([1.0, 2.0], [3.0, 4.0])
+        [3.0, 8.0]
+
     Args:
         function: takes one item of each batch. It may use Values from outside, which all samples share.
 

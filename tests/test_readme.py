@@ -2,6 +2,7 @@
 
 import contextlib
 import doctest
+import importlib
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import micrograd
 from micrograd.nn import MLP
 
 ROOT = Path(__file__).parent.parent
@@ -61,3 +63,21 @@ def test_the_training_on_two_processes(tmp_path):
     assert one == other
     random.seed(0)
     assert one["0.weight"] != MLP(8, [16, 2]).state_dict()["0.weight"]
+
+
+def test_the_examples_in_docstrings():
+    rooms = [micrograd, *(importlib.import_module(f"micrograd.{name}") for name in ("engine", "vmap", "gradcheck"))]
+    rooms.append(importlib.import_module("micrograd.compiler"))
+    found = [doctest.testmod(importlib.import_module(room.__name__)) for room in rooms]
+    assert sum(result.attempted for result in found) > 9
+    assert not any(result.failed for result in found)
+
+
+def test_the_figures_beside_the_picture_are_those_of_the_results():
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    moons = results.partition("## moons")[2].partition("##")[0]
+    times = dict(re.findall(r"^\| ([^|]+) \| ([\d.]+ \w+) \|", moons, re.MULTILINE))
+    shown = re.search(r"!\[.*compiled ([\d.]+) ms, PyTorch by hand ([\d.]+) ms\]", README)
+    assert shown
+    for figure, name in zip(shown.groups(), ("micrograd, compiled", "PyTorch, vectorised by hand")):
+        assert f"{float(times[name].split()[0]) / 1000:.2f}" == figure

@@ -30,7 +30,17 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     """Run a function that computes with Values as a tensor program: same results, same gradients, much faster.
 
     The first call traces the function, which runs it twice, and looks for the matrix products in its graph of scalars.
-    Later calls run what was found. What is small, or goes one operation after the other, becomes straight-line Python
+    Later calls run what was found.
+
+        >>> from micrograd import Value, compile
+        >>> w = Value(2.0)
+        >>> loss = compile(lambda xs: sum((w * x - 1.0) ** 2 for x in xs))
+        >>> out = loss([1.0, 2.0, 3.0])
+        >>> out.backward()
+        >>> out.data, w.grad
+        (35.0, 44.0)
+
+    What is small, or goes one operation after the other, becomes straight-line Python
     on floats instead, and so does everything where NumPy is missing.
 
     The compiled function returns what the function returns, with the same gradients, up to the order of sums, or it

@@ -12,7 +12,7 @@ from .surroundings import Surroundings
 try:
     import torch
 except ImportError:
-    raise ImportError('to_torch needs PyTorch: pip install "micrograd[torch]"') from None
+    raise ImportError("to_torch needs PyTorch: pip install torch") from None
 
 from .in_torch import Traced, as_example
 
