@@ -37,7 +37,7 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[dev]")
     folder = session.posargs[0] if session.posargs else session.create_tmp()
     command = ["python", "-W", "error", "-m", "pdoc", "--docformat", "google", "--output-directory", folder]
-    rooms = ("engine", "scalar", "nn", "module", "functional", "optim", "viz", "gradcheck", "vmap")
+    rooms = ("engine", "scalar", "nn", "module", "functional", "optim", "viz")
     session.run(*command, "micrograd", *(f"micrograd.{room}" for room in rooms))
 
 
