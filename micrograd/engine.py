@@ -25,6 +25,12 @@ GradFn: TypeAlias = Callable[["Value"], None]
 class Value:
     """A number that remembers how it was computed.
 
+        >>> from micrograd import Value
+        >>> a, b = Value(2.0), Value(-3.0)
+        >>> (a * b + a).backward()
+        >>> a.grad, b.grad
+        (-2.0, 2.0)
+
     Args:
         data: one real number (float, int, bool, Fraction, NumPy scalar: kept as a float), or another kind of
             number, such as a Value.
@@ -41,12 +47,6 @@ class Value:
 
     Raises:
         TypeError: `data` is no number, a child no Value, or the label no string.
-
-        >>> from micrograd import Value
-        >>> a, b = Value(2.0), Value(-3.0)
-        >>> (a * b + a).backward()
-        >>> a.grad, b.grad
-        (-2.0, 2.0)
 
     `<`, `<=`, `>` and `>=` compare data. `==` asks whether two are the same Value, as sets and dicts of Values need it.
     """
