@@ -1,16 +1,22 @@
 """Optimisers, with PyTorch's arguments, defaults and numbers, for anything that has `data` and `grad`.
 
-Each is one formula: `update` makes new data out of data and gradients, and a new state out of the old one.
+Each is one formula, its `rule`: for one parameter, new data and state out of data, gradient and state. Where NumPy is
+in use anyway and the parameters are many, the same formula moves all of them at once, in arrays.
 """
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import truediv
 from typing import Any, TypeAlias
 
 from .scalar import divide, maximum, number
 
-Numbers: TypeAlias = list[Any]
+Numbers: TypeAlias = Any  # a list, or an array
 State: TypeAlias = dict[str, Numbers]
+Rule: TypeAlias = Callable[..., tuple[Any, ...]]  # of data, gradient, and each number of the state: these after a step
+
+MANY = 64  # from so many parameters on arrays are faster
 
 FLAGS = "nesterov", "amsgrad"
 NOT_NEGATIVE = "steps", "exp_avg_sq", "max_exp_avg_sq"  # of the state
@@ -59,36 +65,42 @@ class Optimizer:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
         before, gs = [p.data for p in self.params], [p.grad for p in self.params]
         if None in gs or len(set(self.steps)) > 1:
-            after, state = self.update_in_groups(before, gs)
+            after, state = self.in_groups(before, gs)
             steps = [t if g is None else t + 1 for t, g in zip(self.steps, gs)]
         else:
             steps = [self.steps[0] + 1] * len(gs)
-            after, state = self.update(before, gs, self.state, steps[0])
+            after, *moved = self.moved(steps[0], before, gs, *self.state.values())
+            state = dict(zip(self.state, moved))
         try:
             for p, x in zip(self.params, after):
                 p.data = x
-            self.state, self.steps = self.state | state, steps
+            self.state, self.steps = state, steps
         except BaseException:
             for p, x in zip(self.params, before):
                 p.data = x
             raise
 
-    def update(self, xs: Numbers, gs: Numbers, state: State, t: int) -> tuple[Numbers, State]:
-        """The data after the `t`-th step, and what of the state is new."""
-        raise NotImplementedError(f"{type(self).__name__} has no update()")
+    def rule(self, t: int) -> Rule:
+        """The formula of the `t`-th step."""
+        raise NotImplementedError(f"{type(self).__name__} has no rule()")
 
-    def update_in_groups(self, xs: Numbers, gs: Numbers) -> tuple[Numbers, State]:
+    def moved(self, t: int, xs: Numbers, gs: Numbers, *state: Numbers) -> list[Numbers]:
+        """Data and state after the `t`-th step."""
+        np, rule = sys.modules.get("numpy"), self.rule(t)
+        if np and len(xs) >= MANY and not vars(self).get("amsgrad"):  # a maximum is of two numbers
+            with contextlib.suppress(TypeError), np.errstate(all="ignore"):  # of Values there are no arrays of floats
+                data, grads = (np.fromiter(numbers, np.float64, len(xs)) for numbers in (xs, gs))
+                after, *changed = rule(data, grads, *(np.asarray(numbers, np.float64) for numbers in state))
+                return [after.tolist(), *changed]
+        return [list(numbers) for numbers in zip(*map(rule, xs, gs, *state))]
+
+    def in_groups(self, xs: Numbers, gs: Numbers) -> tuple[Numbers, State]:
         """The same where some have no gradient, now or before: together go those that have moved equally often."""
         after, state = list(xs), {name: list(numbers) for name, numbers in self.state.items()}
         for t in set(self.steps):
             group = [i for i, g in enumerate(gs) if g is not None and self.steps[i] == t]
-
-            def of_group(numbers: Numbers, group: list[int] = group) -> Numbers:
-                return [numbers[i] for i in group]
-
-            kept = {name: of_group(numbers) for name, numbers in self.state.items()}
-            new, changed = self.update(of_group(xs), of_group(gs), kept, t + 1)
-            for numbers, into in (new, after), *((changed[name], state[name]) for name in changed):
+            parts = [[numbers[i] for i in group] for numbers in (xs, gs, *self.state.values())]
+            for numbers, into in zip(self.moved(t + 1, *parts), (after, *state.values())) if group else ():
                 for i, x in zip(group, numbers):
                     into[i] = x
         return after, state
@@ -114,7 +126,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a later run needs to go on as this one would, in lists and numbers: it can be saved as JSON."""
-        state = {name: list(xs) for name, xs in self.state.items()}
+        state = {name: [x if type(x) is float else kept(name, x) for x in xs] for name, xs in self.state.items()}
         return {"options": self.options, "steps": list(self.steps), "state": state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -216,13 +228,18 @@ class SGD(Optimizer):
             raise ValueError(f"nesterov needs a momentum above 0, got momentum={options['momentum']!r}")
         return checked
 
-    def update(self, xs: Numbers, gs: Numbers, state: State, t: int) -> tuple[Numbers, State]:
-        lr, momentum, changed = self.lr, self.momentum, {}
-        gs = decayed(gs, xs, self.weight_decay)
-        if momentum:
-            buffer = changed["momentum_buffer"] = [momentum * m + g for m, g in zip(state["momentum_buffer"], gs)]
-            gs = [g + momentum * m for m, g in zip(buffer, gs)] if self.nesterov else buffer
-        return [x - lr * g for x, g in zip(xs, gs)], changed
+    def rule(self, t: int) -> Rule:
+        lr, momentum, weight_decay, nesterov = self.lr, self.momentum, self.weight_decay, self.nesterov
+
+        def move(x: Any, g: Any, buffer: Any) -> tuple[Any, ...]:
+            if weight_decay:
+                g = g + weight_decay * x
+            if momentum:
+                buffer = momentum * buffer + g
+                g = g + momentum * buffer if nesterov else buffer
+            return x - lr * g, buffer
+
+        return move
 
 
 class Adam(Optimizer):
@@ -255,24 +272,26 @@ class Adam(Optimizer):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
         super().__init__(params, options, ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"])
 
-    def update(self, xs: Numbers, gs: Numbers, state: State, t: int) -> tuple[Numbers, State]:
-        (b1, b2), lr, eps = self.betas, self.lr, self.eps
-        c1, c2 = 1.0 - b1, 1.0 - b2
-        if self.decoupled:
-            keep = 1.0 - lr * self.weight_decay
-            xs = [keep * x for x in xs]
-        else:
-            gs = decayed(gs, xs, self.weight_decay)
-        means = [b1 * m + c1 * g for m, g in zip(state["exp_avg"], gs)]
-        squares = [b2 * s + c2 * g * g for s, g in zip(state["exp_avg_sq"], gs)]
-        changed = {"exp_avg": means, "exp_avg_sq": squares}
-        if self.amsgrad:
-            pairs = zip(state["max_exp_avg_sq"], squares)
-            squares = changed["max_exp_avg_sq"] = [maximum(before, s) for before, s in pairs]
+    def rule(self, t: int) -> Rule:
+        (b1, b2), lr, eps, weight_decay = self.betas, self.lr, self.eps, self.weight_decay
+        c1, c2, keep = 1.0 - b1, 1.0 - b2, 1.0 - lr * weight_decay
         # Means that start from 0 are too small at first: those over t steps by the factor 1 - beta ** t.
         size, root = lr / (1.0 - b1**t), (1.0 - b2**t) ** 0.5
         over: Callable[..., Any] = truediv if eps else divide  # only without eps may there be a zero below
-        return [x - size * over(m, s**0.5 / root + eps) for x, m, s in zip(xs, means, squares)], changed
+        amsgrad, decoupled = self.amsgrad, self.decoupled
+
+        def move(x: Any, g: Any, mean: Any, square: Any, largest: Any) -> tuple[Any, ...]:
+            if decoupled:
+                x = keep * x
+            elif weight_decay:
+                g = g + weight_decay * x
+            mean = b1 * mean + c1 * g
+            square = b2 * square + c2 * g * g
+            if amsgrad:
+                largest = maximum(largest, square)
+            return x - size * over(mean, (largest if amsgrad else square) ** 0.5 / root + eps), mean, square, largest
+
+        return move
 
 
 class AdamW(Adam):
@@ -294,7 +313,3 @@ class AdamW(Adam):
         amsgrad: bool = False,
     ):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
-
-
-def decayed(gs: Numbers, xs: Numbers, weight_decay: float) -> Numbers:
-    return [g + weight_decay * x for g, x in zip(gs, xs)] if weight_decay else gs

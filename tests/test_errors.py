@@ -129,7 +129,7 @@ TABLE = [
     (Adam, [[V(1)], 0.1, (0.9, 0.99), -1.0], ValueError, "eps must be 0 or more"),
     (AdamW, [[V(1)], 0.1, (-0.1, 0.5)], ValueError, r"betas are two numbers .* got \(-0.1, 0.5\)"),
     (AdamW, [[V(1)], 0.1, (0.5,)], ValueError, r"betas are two numbers .* got \(0.5,\)"),
-    (Optimizer.step, [Optimizer([V(1)], {}, [])], NotImplementedError, "Optimizer has no update"),
+    (Optimizer.step, [Optimizer([V(1)], {}, [])], NotImplementedError, "Optimizer has no rule"),
     # viz
     (trace, [1.0], TypeError, "expected one Value"),
     (draw_dot, [V(1), "bmp"], ValueError, "svg.*got 'bmp'"),

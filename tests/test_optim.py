@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from fractions import Fraction
 
 import numpy as np
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from programs import leaf
 
+import micrograd.optim
 from micrograd import Value
-from micrograd.optim import SGD, Adam, AdamW
+from micrograd.optim import MANY, SGD, Adam, AdamW
 
 rates = st.floats(1e-4, 0.2)
 decays = st.sampled_from([0.0, 0.01, 0.3])
@@ -231,3 +233,50 @@ def test_options_of_every_kind_of_number_are_floats(lr):
 
 def test_repr():
     assert repr(SGD([Value(1)], lr=0.5)) == "SGD(1 parameters, lr=0.5, momentum=0.0, weight_decay=0.0, nesterov=False)"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {}),
+        ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+        ("Adam", {"weight_decay": 0.1}),
+        ("Adam", {"amsgrad": True}),
+        ("Adam", {"eps": 0.0}),
+        ("AdamW", {"betas": (0.8, 0.9)}),
+    ],
+)
+def test_many_parameters_at_once(name, options):
+    """From `MANY` on they move in arrays: with PyTorch's numbers, and saved as lists of floats."""
+    rng = random.Random(0)
+    start = [rng.gauss(0, 1) for _ in range(3 * MANY)]
+    ours, theirs = [Value(x) for x in start], torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    mine = getattr(micrograd.optim, name)(ours, lr=0.1, **options)
+    other = getattr(torch.optim, name)([theirs], lr=0.1, **options)
+    for step in range(6):
+        gs = [rng.gauss(0, 1) * (step != 2) for _ in start]
+        for p, g in zip(ours, gs):
+            p.grad = g
+        theirs.grad = torch.tensor(gs, dtype=torch.float64)
+        if step == 3:  # go on from what was saved
+            saved = json.loads(json.dumps(mine.state_dict()))
+            mine = getattr(micrograd.optim, name)(ours)
+            mine.load_state_dict(saved)
+        mine.step()
+        other.step()
+        assert all(type(p.data) is float for p in ours)
+        assert [p.data for p in ours] == pytest.approx(theirs.tolist(), rel=1e-10, abs=1e-12)
+    ours[0].grad = None  # then the others move in a group
+    before = ours[0].data
+    mine.step()
+    assert ours[0].data == before
+    assert ours[1].data != pytest.approx(theirs.tolist()[1])
+    assert all(type(x) is float for numbers in mine.state_dict()["state"].values() for x in numbers)
+
+
+def test_many_parameters_of_another_kind_of_number():
+    ours = [Value(Value(1.0)) for _ in range(MANY)]
+    for p in ours:
+        p.grad = Value(0.5)
+    SGD(ours, lr=0.1, momentum=0.9).step()
+    assert all(p.data.data == pytest.approx(0.95) for p in ours)
