@@ -12,7 +12,6 @@ from programs import agree, gradients, numbers
 
 import micrograd
 from micrograd import Value
-from micrograd.compiler.cost import is_narrow
 from micrograd.compiler.floats import FloatProgram
 from micrograd.nn import MLP
 from micrograd.viz import draw_dot
@@ -81,19 +80,18 @@ def test_what_is_wide_is_no_program_of_floats():
     assert kind_of(batch) is not FloatProgram
 
 
-def test_what_is_long_is_no_program_of_floats(monkeypatch):
-    a = Value(0.9)
+@pytest.mark.parametrize("fold", ["maximum", "sums"])
+def test_what_is_narrow_on_the_way_back(fold):
+    xs = [Value(0.01 * i) for i in range(60)]
 
-    def power(x):
-        for _ in range(100):
-            x = x * a
-        return x
+    def f(xs):
+        out, total = xs[0], xs[0]
+        for x in xs[1:]:
+            out = out.maximum(x) if fold == "maximum" else out + x
+            total = total + (out if fold == "maximum" else out * out)
+        return total
 
-    compiled = micrograd.compile(power)
-    compiled(Value(1.0))
-    assert kind_of(compiled) is FloatProgram
-    monkeypatch.setattr("micrograd.compiler.cost.MOST", 50)
-    assert not is_narrow(compiled.order[0].written)
+    assert kind_of(both(f, xs, xs)) is FloatProgram
 
 
 def test_equal_ones_are_computed_once_and_what_is_used_once_stands_inside():

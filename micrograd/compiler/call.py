@@ -17,6 +17,7 @@ from .structure import PLAIN, Results, listed, result_like, twin
 from .surroundings import Surroundings
 from .symbol import Symbol, undisturbed
 from .trace import Trace, trace
+from .watch import pinned
 
 
 class Call:
@@ -47,7 +48,10 @@ class Call:
         self.inputs = [(n, [Symbol("input") for _ in listed(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
-        self.asked = self.answers(given)
+        same, types, attributes = self.around.asks
+        own = {name for v in given.values for name in vars(v)}  # what somebody hung on them
+        self.asks = same, types, attributes | (own & self.around.used)
+        self.asked = [*map(pinned, self.answers(given))]
         twins = [twin(v, v.data) for v in given.values]
         if self.around.tells_apart:
             twins = [x if isinstance(x, Value) else twins[x] for x in given.identities(self.around.values)]
@@ -94,10 +98,10 @@ class Call:
     def fits(self, given: Signature) -> bool:
         """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
         may ask of them beside their numbers."""
-        return (self.around.asks is None or self.asked == self.answers(given)) and self.around.hold()
+        return self.asked == self.answers(given) and self.around.hold()
 
     def answers(self, given: Signature) -> list[Any]:
-        return given.asked(self.around.asks, self.around.values) if self.around.asks else []
+        return given.asked(self.asks, self.around.values) if any(self.asks) else []
 
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.

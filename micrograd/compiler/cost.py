@@ -4,24 +4,24 @@ NumPy takes some CALL microseconds for a call on few numbers, Python OPERATION f
 Measured with CPython 3.11 and NumPy 2.4 on one core: the two are equally fast at about forty operations a call.
 """
 
+from collections import Counter
 from typing import Any
 
-from .schedule import FOLDS
 from .symbol import GIVEN, Symbol
 from .trace import Trace
 
 OPERATION, CALL = 0.035, 1.5
-MOST = 30_000  # so many operations take Python a tenth of a second to compile
 
 
 def is_narrow(written: Trace) -> bool:
-    """Whether plain floats are faster. What could be one call of NumPy is counted by operation and level; a sum of
-    many is on one level."""
+    """Whether plain floats are faster. What could be one call of NumPy is counted by operation and level. A sum of many
+    is on one level, if nobody wants a part of it. (So is the largest of many, but not its way back.)"""
     level: dict[Any, int] = {}
+    uses = Counter(arg for x in written.order for arg in x.args if type(arg) is Symbol)
     for x in written.order:
         if x.axis or x.op == "total":
             return False
         args = [arg for arg in x.args if type(arg) is Symbol]
-        level[x] = max([level[arg] + (arg.op != x.op or x.op not in FOLDS) for arg in args], default=0)
+        level[x] = max([level[arg] + (not arg.op == x.op == "+" or uses[arg] > 1) for arg in args], default=0)
     calls = len({(x.op, n) for x, n in level.items() if x.op not in GIVEN})
-    return len(level) <= MOST and OPERATION * len(level) < CALL * calls
+    return OPERATION * len(level) < CALL * calls

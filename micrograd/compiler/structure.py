@@ -5,6 +5,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from enum import Enum
 from numbers import Number, Real
 from typing import Any
 
@@ -17,6 +18,7 @@ from .watch import ATOMS
 PLAIN = "a compiled function computes with plain numbers in Values"
 LIST = "pass a list, or a plain array, of numbers or Values"
 NUMBER, VALUE = ("number",), ("value", Value)
+KINDS = "f8", "i8", "b1", "O"  # of arrays, in NumPy's words, that compute as plain numbers do, or have Values
 
 
 def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any] | None = None) -> Hashable:
@@ -41,12 +43,12 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         if type(x) is Value:
             return VALUE
         return ("value", type(x)) if others is not None else ("value", type(x), alike(vars(x)))
-    if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.kind in "iu" and x.dtype.itemsize < 8:
+    if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.str[1:] not in KINDS:
         raise TypeError(
-            f"got numbers of {x.dtype}, which wrap around where they leave its range, but a compiled function computes "
-            f"in float64: pass X.astype(float)"
+            f"got numbers of {x.dtype}, which are rounded, or wrap around, in their own way, but a compiled function "
+            f"computes in float64: pass X.astype(float)"
         )
-    if type(x) is float or hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool)):
+    if type(x) is float or hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool | Enum)):
         numbers.append(x)
         return NUMBER
     if type(x) is ARRAY and x.dtype != object:
@@ -104,7 +106,7 @@ def alike(x: Any) -> Hashable:
     if kind in ATOMS or kind is range or issubclass(kind, Number):
         return kind, repr(x)
     if foreign(kind) and not callable(x):
-        with contextlib.suppress(TypeError):  # no hash
+        with contextlib.suppress(TypeError, ValueError):  # no hash
             return kind, hash(x), x
     return kind, id(x)
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from random import SystemRandom
+from threading import local
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
@@ -48,8 +49,7 @@ from .watch import (
     within,
 )
 
-COMPILER = __package__  # what was compiled is followed by what it wraps
-PACKAGE = COMPILER.rpartition(".")[0]
+PACKAGE = __package__.rpartition(".")[0]
 
 
 class Surroundings:
@@ -62,8 +62,7 @@ class Surroundings:
     Attributes:
         values: the Values among that, and how one would write them.
         named: what functions refer to by name, without what is in that.
-        asks: what the code may ask of arguments: which are the same, of which type numbers are, attributes of Values;
-            None for nothing of that.
+        asks: what the code may ask of arguments: which are the same, of which type numbers are, attributes of Values.
     """
 
     def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any] | None = None):
@@ -89,8 +88,7 @@ class Surroundings:
             self.go_through(passed or {})
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
-        asks = self.tells_apart, not uses.TYPES.isdisjoint(self.used), uses.OF_VALUES & self.used
-        self.asks = asks if any(asks) else None
+        self.asks = self.tells_apart, not uses.TYPES.isdisjoint(self.used), uses.OF_VALUES & self.used
         self.watches += [watch(name, state, set_state, x) for name, x in everyones().items()]
 
     def go_through(self, roots: Mapping[str, Any]) -> None:
@@ -104,9 +102,9 @@ class Surroundings:
     def hold(self) -> bool:
         """Whether all is as it was."""
         try:
-            same = self.copies == self.lives and self.types == [*map(type, self.objects)]
-            same = same and all([then] == [now()] for now, then in self.parts)
-            return same and not any(name in sys.modules for name in self.missing)
+            whole = self.copies == self.lives and self.types == [*map(type, self.objects)]
+            parts = whole and all([then] == [now()] for now, then in self.parts)
+            return parts and not any(name in sys.modules for name in self.missing)
         except Exception:  # something is gone, or has an == of its own
             return False
 
@@ -134,8 +132,8 @@ class Surroundings:
             self.of_container(path, x)
         elif isinstance(x, MappingProxyType):
             self.of_contents(within(path, "[{!r}]"), x, items, fill)
-        elif isinstance(x, weakref.ref | ContextVar):
-            self.of_contents(within(path), x, held, hold_again)
+        elif isinstance(x, weakref.ref | ContextVar | local):
+            self.of_contents(within(path, ".{}" * isinstance(x, local)), x, held, hold_again)
         elif hasattr(kind, "__array__") or isinstance(x, array | memoryview):
             self.of_contents(within(path), x, numbers_in, overwrite)
         elif isinstance(x, RANDOM) and type(x) is not SystemRandom:
@@ -147,7 +145,7 @@ class Surroundings:
         parts = uses.parts_of(x)
         self.named += parts
         self.queue.extend((path, y) for _, y in parts if not isinstance(y, ModuleType))
-        if uses.is_followed(kind) and kind is not Value and not kind.__module__.startswith(COMPILER):
+        if uses.is_followed(kind) and kind is not Value and not kind.__module__.startswith(__package__):
             self.of_object(path, x)
 
     def of_value(self, path: str, x: Value) -> None:
@@ -158,6 +156,9 @@ class Surroundings:
 
     def of_container(self, path: str, x: Any) -> None:
         self.queue.extend((f"{path}[{key!r}]", item) for key, item in items(x).items())
+        if isinstance(x, dict) and any(isinstance(key, Value) for key in x):
+            self.tells_apart = True  # whoever looks into it asks which Value it is
+            self.queue.extend(zip([path] * len(x), x))
         if not isinstance(x, tuple | frozenset):
             self.watches.append(watch(within(path, "[{!r}]"), items, fill, x))
             self.lives.append(x)

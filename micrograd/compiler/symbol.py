@@ -6,6 +6,8 @@ computation, a graph of Symbols. What needs no number to come is worked out on t
 
 import functools
 import gc
+import math
+import os
 import pathlib
 import sys
 import threading
@@ -17,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple, NoReturn
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
 STRANGE = "an operation added by hand looks on its way back at the data of a Value that it was not computed from"
+NUMPY = f"{os.sep}numpy{os.sep}"
 PACKAGE = pathlib.Path(__file__).parents[1]
 
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
@@ -77,12 +80,12 @@ def simplify(op: str, a: Any, b: Any) -> "Symbol":
 
 
 def doubled(x: Any, y: Any) -> "Symbol | None":
-    """x + y, if both are the same product, or products of one number with plain numbers, as one product."""
+    """x + y, if both are the same product, as one product."""
     if type(x) is not Symbol or type(y) is not Symbol or not x.op == y.op == "*" or x.args[0] is not y.args[0]:
         return None
     c, d = x.args[1], y.args[1]
     if type(c) is type(d) is float:
-        return Symbol("*", x.args[0], c + d)
+        return Symbol("*", x.args[0], c + d) if c == d and abs(c + d) < math.inf else None
     return Symbol("*", x, 2.0) if c is d else None
 
 
@@ -106,7 +109,11 @@ def looked_at(what: str) -> Callable[..., Any]:
             f"maximum(), minimum() or where_le(); return the scores, and compare outside; a number that the "
             f"structure depends on, such as a size, goes into static=(...) by the name of its argument"
         )
-        Symbol.looks.append(error)
+        frame: Any = sys._getframe(1)
+        while NUMPY in frame.f_code.co_filename:
+            frame = frame.f_back
+        if frame.f_code.co_filename not in OWN:  # for the text of an error here, nobody has looked
+            Symbol.looks.append(error)
         raise error
 
     return method
@@ -210,26 +217,6 @@ class Symbol:
 
 for name in FUNCTIONS:
     setattr(Symbol, name, function(name))
-
-
-@contextmanager
-def unseen() -> Iterator[None]:
-    """While somebody's function runs: Symbols have no hash and no text, which would be looks at a number."""
-    kept = {name: getattr(Symbol, name) for name in ("__hash__", "__repr__")}
-    Symbol.__hash__ = looked_at("hash, in a set or a dict,")  # type: ignore[method-assign]
-    Symbol.__repr__ = looked_at("a text (print, str, repr)")  # type: ignore[method-assign]
-    Symbol.looks.clear()
-    try:
-        yield
-    except IndexError as error:  # NumPy's, which does not say what is the matter with an index
-        raise (Symbol.looks or [error])[-1] from None
-    except Exception as error:
-        error.add_note("(while the function ran a second time, to be compiled, on numbers that are not known yet)")
-        raise
-    finally:
-        Symbol.looks.clear()
-        for name, method in kept.items():
-            setattr(Symbol, name, method)
 
 
 def ordered(roots: Iterable[Any], known: Container[Symbol] = ()) -> list[Symbol]:

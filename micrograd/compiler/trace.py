@@ -14,7 +14,7 @@ from .backward import gradients, standing_in
 from .batch import Batch, Batches, during
 from .structure import Results, values_in
 from .surroundings import Surroundings
-from .symbol import KEPT, Symbol, ordered, unseen
+from .symbol import KEPT, Symbol, looked_at, ordered
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
 READ = "the function reads .grad of a Value from outside; pass the number in as an argument"
@@ -99,6 +99,28 @@ def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iter
         for v, data, grad in before:
             v.data, v.grad = data, grad
         around.put_back()
+
+
+@contextlib.contextmanager
+def unseen() -> Iterator[None]:
+    """While somebody's function runs: Symbols have no hash and no text, which would be looks at a number."""
+    kept = {name: getattr(Symbol, name) for name in ("__hash__", "__repr__")}
+    Symbol.__hash__ = looked_at("hash, in a set or a dict,")  # type: ignore[method-assign]
+    Symbol.__repr__ = looked_at("a text (print, str, repr)")  # type: ignore[method-assign]
+    Symbol.looks.clear()
+    try:
+        yield
+        if Symbol.looks:  # what was refused, the function has caught
+            raise Symbol.looks[-1]
+    except IndexError as error:  # NumPy's, which does not say what is the matter with an index
+        raise (Symbol.looks or [error])[-1] from None
+    except Exception as error:
+        error.add_note("(while the function ran a second time, to be compiled, on numbers that are not known yet)")
+        raise
+    finally:
+        Symbol.looks.clear()
+        for name, method in kept.items():
+            setattr(Symbol, name, method)
 
 
 def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tuple[Trace, dict[Value, None]]:

@@ -19,11 +19,11 @@ PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
 GLOBALS = {"globals", "eval", "exec"}
 # These ask which objects are the same, of which type a number is, and what a Value is beside its number.
 ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove"}
-TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch"}
+TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr"}
 OF_VALUES = {"label", "_prev", "_op", "_grad_fn"}
 
 # Modules of Python whose objects hold what one puts there.
-HOLDERS = {"types", "argparse", "collections", "os", "_thread"}
+HOLDERS = {"types", "argparse", "collections", "os", "weakref", "_weakrefset"}
 UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
 MADE = {"__init__", "__new__"}  # of use where a class is called
 INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
@@ -35,6 +35,9 @@ INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     BuiltinMethodType: ("__self__",),
     staticmethod: ("__func__",),
     classmethod: ("__func__",),
+    type({}.keys()): ("mapping",),
+    type({}.values()): ("mapping",),
+    type({}.items()): ("mapping",),
 }
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from functools import partial
+from threading import local
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from .arrays import GENERATORS, np
 
 CONTAINERS = list, tuple, dict, set, frozenset, deque, bytearray
 NUMBERS = int, float, complex, bool
+UNSET = object()
 ATOMS = {*NUMBERS, str, bytes, type(None)}
 
 
@@ -117,12 +119,19 @@ def copy_of(x: Any) -> Any:
 
 
 def held(x: Any) -> dict[str, Any]:
-    """What a ContextVar or a weak reference holds."""
-    return {"": x.get(None) if isinstance(x, ContextVar) else x()}
+    """What a ContextVar or a weak reference holds, or, in this thread, a threading.local."""
+    if isinstance(x, local):
+        return dict(vars(x))
+    found = x.get(UNSET) if isinstance(x, ContextVar) else x()
+    return {} if found is UNSET else {"": found}
 
 
 def hold_again(x: Any, before: dict[str, Any]) -> None:
-    x.set(before[""])
+    if isinstance(x, local):
+        vars(x).clear()
+        vars(x).update(before)
+    else:
+        x.set(before[""])
 
 
 # ---- names: globals, attributes, the contents of cells ----
