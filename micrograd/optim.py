@@ -92,7 +92,8 @@ class Optimizer:
                 data, grads = (np.fromiter(numbers, np.float64, len(xs)) for numbers in (xs, gs))
                 after, *changed = rule(data, grads, *(np.asarray(numbers, np.float64) for numbers in state))
                 return [after.tolist(), *changed]
-        return [list(numbers) for numbers in zip(*map(rule, xs, gs, *state))]
+        rows = [*map(rule, xs, gs, *state)]
+        return [[row[i] for row in rows] for i in range(1 + len(state))]
 
     def in_groups(self, xs: Numbers, gs: Numbers) -> tuple[Numbers, State]:
         """The same where some have no gradient, now or before: together go those that have moved equally often."""
