@@ -8,9 +8,10 @@ version = re.search(r'__version__ = "(.+)"', (here / "micrograd/__init__.py").re
 
 compile_ = ["numpy"]
 viz = ["graphviz", "pygraphviz"]
-demo = [*compile_, *viz, "matplotlib", "scikit-learn", "tqdm"]
+plots = [*compile_, *viz, "matplotlib", "scikit-learn", "tqdm"]
+demo = [*plots, "jupyterlab"]
 test = [
-    *demo,
+    *plots,
     "pytest",
     "pytest-cov",
     "pytest-randomly",
