@@ -26,7 +26,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 ROOT = Path(__file__).parent.parent
 WRITTEN = {"trace_graph.ipynb": "gout.svg", "demo.ipynb": "moon_mlp.png", "gpt.ipynb": None}
 # A test trains for fewer steps. What cells with the tag "trained" print depends on that; only its kind is compared.
-SHORTER = {"gpt.ipynb": ("steps, batch = 1000, 8", "steps, batch = 30, 2")}
+SHORTER = {"gpt.ipynb": ("steps, batch = 1000, 8", "steps, batch = 10, 2")}
 # What differs from run to run and from machine to machine: addresses in memory, how long something took, and the pixels
 # of a plot, on average by so much of the way from black to white.
 VARIES = re.compile(r"0x[0-9a-f]+|\d+(\.\d+)? m?s\b")
