@@ -45,6 +45,7 @@ FULL = (86, 180, 233)  # the colour of the largest gradient, a light blue; small
 MANY = 1_000  # nodes that are laid out within some seconds
 REPLAY = 300  # nodes that one can follow
 FAR = 6  # operations that an edge may span; many long edges take Graphviz minutes, and nobody can follow them
+CELL = 612  # points, the width of a cell of a notebook
 one_at_a_time = threading.Lock()  # Graphviz as a library has global state: two threads in it crash
 
 
@@ -279,9 +280,18 @@ def drawing_class() -> Any:
                     graph = pygraphviz.AGraph(string=self.source)
                     picture = graph.draw(format=format, prog=self.engine)
                     graph.close()
-            if format == "svg":  # no wider than the page, or the cell of a notebook
+            if format == "svg":  # no wider than the page
                 picture = picture.replace(b"<svg ", b'<svg style="max-width: 100%; height: auto" ', 1)
             return picture.decode(encoding) if encoding else picture
+
+        def _repr_image_svg_xml(self) -> str:
+            """For a notebook, some of which show a picture in its own size: no wider than a cell."""
+            svg: str = super()._repr_image_svg_xml()
+            if found := re.search(r'width="(\d+)pt" height="(\d+)pt"', svg):
+                width, height = map(int, found.groups())
+                scale = min(1.0, CELL / width)
+                svg = svg.replace(found[0], f'width="{width * scale:.0f}pt" height="{height * scale:.0f}pt"', 1)
+            return svg
 
         def render(
             self,

@@ -307,6 +307,18 @@ def test_pictures_are_no_wider_than_the_page():
     )
 
 
+def test_pictures_are_no_wider_than_the_cell_of_a_notebook():
+    wide = draw_dot(sum(Value(float(i)) * 2.0 for i in range(40)), rankdir="TB")
+    bundle = wide._repr_mimebundle_()["image/svg+xml"]
+
+    def size(svg):
+        return [int(x) for x in re.findall(r'(?:width|height)="(\d+)pt"', svg)[:2]]
+
+    (width, height), (full_width, full_height) = size(bundle), size(wide.pipe("svg").decode())
+    assert width == 612 < full_width
+    assert height == pytest.approx(full_height * 612 / full_width, abs=1)
+
+
 @pytest.mark.parametrize("package", ["graphviz", "pygraphviz"])
 def test_a_missing_package_is_named(package):
     code = "import shutil; shutil.which = lambda name: None; from micrograd import Value, viz; "
