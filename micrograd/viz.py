@@ -287,11 +287,10 @@ def drawing_class() -> Any:
         def _repr_image_svg_xml(self) -> str:
             """For a notebook, some of which show a picture in its own size: no wider than a cell."""
             svg: str = super()._repr_image_svg_xml()
-            if found := re.search(r'width="(\d+)pt" height="(\d+)pt"', svg):
-                width, height = map(int, found.groups())
-                scale = min(1.0, CELL / width)
-                svg = svg.replace(found[0], f'width="{width * scale:.0f}pt" height="{height * scale:.0f}pt"', 1)
-            return svg
+            width, height = re.findall(r'(?:width|height)="(\d+)pt"', svg)[:2]
+            scale = min(1.0, CELL / int(width))
+            size = f'width="{int(width) * scale:.0f}pt" height="{int(height) * scale:.0f}pt"'
+            return svg.replace(f'width="{width}pt" height="{height}pt"', size, 1)
 
         def render(
             self,

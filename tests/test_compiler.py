@@ -217,6 +217,19 @@ def test_the_collector_stays_as_it_was():
     assert gc.isenabled()
 
 
+@pytest.mark.usefixtures("tensors")
+def test_a_sum_of_the_results_of_very_many_steps():
+    a = Value(0.9)
+
+    def f(x):
+        steps = [x]
+        for _ in range(80):
+            steps.append((steps[-1] * a).sin())
+        return sum(steps)
+
+    check(f, [a], 0.5)
+
+
 def test_ways_back_are_few():
     xs = [Value(0.5 + i) for i in range(12)]
     compiled = micrograd.compile(lambda: [x.exp() * xs[0] for x in xs])
@@ -270,6 +283,7 @@ def test_parameters_that_come_too_late():
         exported(torch.ones(3))
 
 
+@pytest.mark.usefixtures("either")
 def test_a_value_that_only_the_way_back_looks_at():
     a, hidden = Value(2.0), Value(3.0)
 

@@ -26,6 +26,7 @@ from programs import agree, hidden
 
 import micrograd
 from micrograd import Value, vmap
+from micrograd.compiler.rounded import Rounded
 from micrograd.nn import MLP, Layer, Module
 
 A, B = Value(2.0), Value(-3.0)
@@ -763,6 +764,31 @@ def test_a_variable_of_another_thread():
     thread.start()
     thread.join()
     assert [*found, compiled(1.0).data] == [18.0, 4.0]
+
+
+def test_what_is_seen_through_a_view_or_of_a_thread_is_put_back():
+    numbers, local = bytearray(b"ab"), threading.local()
+    view, local.scale = memoryview(numbers), 1.0
+
+    def writes(x):
+        view[0] = 99
+        return A * x
+
+    def counts(x):
+        local.scale += 1.0
+        local.other = 2.0
+        return A * x
+
+    for f, words in (writes, "writes changes view"), (counts, r"counts changes local\.scale, local\.other"):
+        with pytest.raises(TypeError, match=words):
+            micrograd.compile(f)(1.0)
+    assert (bytes(numbers), vars(local)) == (b"ab", {"scale": 1.0})
+
+
+def test_numbers_that_overflow_by_their_order_are_excused():
+    large: Any = Rounded(1e308) + Rounded(1e308)  # type: ignore[operator]
+    assert (large.x, large.error) == (math.inf, math.inf)
+    assert (large - Rounded(1.0)).error == math.inf
 
 
 def test_what_python_keeps_of_an_array_is_put_back():

@@ -205,7 +205,7 @@ class FloatProgram(Program):
         self.run = self.forward.load()
 
     def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
-        return [row([v.data for v in leaves]), *map(row, numbers)]
+        return [row([v.data for v in leaves]), *(row(listed(part)) for part in numbers)]
 
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Lines:
         computed = {x for x in self.written.order if x not in self.names}
@@ -233,10 +233,9 @@ class FloatProgram(Program):
 
 
 def row(numbers: list[Any]) -> list[float]:
-    """What was collected, as floats."""
+    """Numbers as floats."""
     if {*map(type, numbers)} <= {float}:  # the usual case, faster
         return numbers
-    found = listed(numbers)
-    if not all(isinstance(x, Real) for x in found):
+    if not all(isinstance(x, Real) for x in numbers):
         raise TypeError
-    return [*map(float, found)]
+    return [*map(float, numbers)]
