@@ -34,7 +34,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def docs(session: nox.Session) -> None:
     """The API reference, made of the docstrings: `nox -s docs -- FOLDER` keeps it there. A warning is an error."""
-    session.install("-e", ".[dev]")
+    session.install("-e", ".", "pdoc==16.0.0")
     folder = session.posargs[0] if session.posargs else session.create_tmp()
     command = ["python", "-W", "error", "-m", "pdoc", "--docformat", "google", "--output-directory", folder]
     rooms = ("engine", "scalar", "nn", "module", "functional", "optim", "viz")

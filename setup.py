@@ -40,7 +40,7 @@ setup(
         "viz": viz,
         "demo": demo,
         "test": test,
-        "dev": [*test, "ruff==0.17.6", "mypy==2.4.1", "nox==2026.10.20", "pyperf", "pdoc==16.0.0"],
+        "dev": [*test, "ruff==0.17.6", "mypy==2.4.1", "nox==2026.10.20", "pyperf"],
     },
     classifiers=[
         "Programming Language :: Python :: 3.11",
