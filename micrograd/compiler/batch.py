@@ -180,7 +180,7 @@ def enter(op: str, column: Sequence[Any], axis: Axis) -> Any:
     if op == "samples":  # plain numbers, through which no gradient goes
         symbols = [x.detach() if type(x) is Symbol else x for x in symbols]
     symbol = on(axis, Symbol(op, *symbols))
-    symbol.line = None
+    symbol.line, symbol.kind = None, getattr(first, "kind", type(first))
     return symbol
 
 

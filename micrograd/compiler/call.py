@@ -13,9 +13,9 @@ from .cost import is_narrow
 from .floats import FloatProgram
 from .program import Program
 from .signature import Signature
-from .structure import PLAIN, Results, listed, result_like, twin
+from .structure import PLAIN, Results, kinds, result_like, twin
 from .surroundings import Surroundings
-from .symbol import Symbol, undisturbed
+from .symbol import Symbol, number, undisturbed
 from .trace import Trace, trace
 from .watch import pinned
 
@@ -45,7 +45,7 @@ class Call:
         roots = {name: function, **given.roots()}
         passed = dict(zip(given.names, given.arguments))
         self.around = Surroundings(roots, passed)
-        self.inputs = [(n, [Symbol("input") for _ in listed(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
+        self.inputs = [(n, [number(kind) for kind in kinds(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
         same, types, attributes = self.around.asks

@@ -10,7 +10,7 @@ from ..engine import Value, data_of
 from ..vmap import loop
 from .backward import gradients, standing_in
 from .batch import during
-from .rounded import Known, Rounded
+from .rounded import Rounded
 from .signature import Signature
 from .structure import Results, listed
 from .surroundings import Surroundings
@@ -84,8 +84,8 @@ class Check:
         """Run the function once more as it is, on numbers of some kind."""
         every = {v: v.data for v in (*given.values, *self.around.values)} | dict(numbers)
         with standing_in({v: kind(x) for v, x in every.items() if x is not None}), during(loop):
-            known = map(Known if kind is float else kind, [x for found in given.numbers for x in listed(found)])
-            yield Results(self.name, given.call(self.function, given.filled(known, iter(given.values))))
+            known = [x if kind is float else kind(x) for found in given.numbers for x in listed(found)]
+            yield Results(self.name, given.call(self.function, given.filled(iter(known), iter(given.values))))
 
     def compare(
         self,

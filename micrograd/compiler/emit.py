@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .callers import Line
 from .function import Const, Function, Operand, Step, Tensor, sources
 from .names import Names
 from .program import Box
-from .symbol import Line
 from .views import flat, view_text
 
 # Each operation as NumPy writes it; those after the empty line are how numbers are put in place.

@@ -14,10 +14,11 @@ from typing import Any
 
 from .. import scalar
 from ..engine import Value, data_of
+from .callers import Line
 from .names import Names
 from .program import Box, Program, Way
 from .structure import listed
-from .symbol import COMMUTATIVE, GIVEN, STRANGE, Line, Symbol, ordered
+from .symbol import COMMUTATIVE, GIVEN, STRANGE, Symbol, ordered
 from .trace import Trace
 
 IN_MATH = "exp", "log", "sqrt", "sin", "cos", "tanh"

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .symbol import Axis, Line
+from .callers import Line
+from .symbol import Axis
 
 
 @dataclass(frozen=True)

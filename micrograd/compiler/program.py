@@ -12,7 +12,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from ..engine import Value, graph
 from .backward import standing_in
-from .symbol import ENTER, GIVEN, Line, Symbol, undisturbed
+from .callers import Line
+from .symbol import ENTER, GIVEN, Symbol, undisturbed
 from .trace import Trace, derivative
 
 FEW = 8  # so many ways back are kept, and one from everything

@@ -7,34 +7,11 @@ from operator import add, mul, neg, sub
 from typing import Any
 
 from .. import scalar
+from .callers import number_class
 from .symbol import FUNCTIONS
 
 ROUNDING = 2.0**-49  # the error of one operation, at most: some functions of NumPy are not exact to the last bit
 HUGE = 1e305  # near the largest float whether a sum overflows depends on its order
-
-
-class Known(float):
-    """A float that can do what a number to come can, where it stands for a whole number, or in an array, too."""
-
-    detach = float.__float__  # in a Value it is a plain one
-    abs = float.__abs__
-
-
-def known(name: str) -> Callable[..., Any]:
-    """An operation of float, of which the result is Known as well."""
-    plain = getattr(float, name)
-
-    def method(*args: Any) -> Any:
-        result = plain(*args)
-        return Known(result) if type(result) is float else result
-
-    return method
-
-
-for name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "neg", "abs"):
-    setattr(Known, f"__{name}__", known(f"__{name}__"))
-for name in FUNCTIONS:
-    setattr(Known, name, getattr(scalar, name))
 
 
 def operation(f: Callable[..., float], turned: bool = False) -> Callable[..., Any]:
@@ -70,6 +47,8 @@ class Rounded:
     """A number, and how far from it other orders of sums, and other ways to round, may lead."""
 
     __slots__ = ("error", "x")
+    __class__ = number_class
+    kind = float
 
     def __init__(self, x: Any, error: float = 0.0):
         self.x, self.error = float(x), error

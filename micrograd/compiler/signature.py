@@ -82,5 +82,7 @@ class Signature(NamedTuple):
         return found
 
     def filled(self, numbers: Iterator[Any], values: Iterator[Any]) -> list[Any]:
-        """Arguments of this signature, with other numbers and Values."""
-        return [unflatten(structure, numbers, values) for structure in self.structures]
+        """Arguments of this signature, with other numbers and Values; those that are one object are one again."""
+        made = [unflatten(structure, numbers, values) for structure in self.structures]
+        first = {id(x): i for i, x in reversed([*enumerate(self.arguments)]) if isinstance(x, CONTAINERS)}
+        return [made[first.get(id(x), i)] for i, x in enumerate(self.arguments)]

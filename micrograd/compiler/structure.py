@@ -26,7 +26,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
 
     Args:
         x: numbers, arrays of numbers, Values, and lists, tuples and dicts of them; what is none of these stays whole.
-        numbers: gets the numbers of `x`, in order: a float each, or a flat array of many.
+        numbers: gets the numbers of `x`, in order: one each, or a flat array of many.
         values: gets the Values of `x`, in order.
         others: gets what is neither.
 
@@ -52,7 +52,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         numbers.append(x)
         return NUMBER
     if type(x) is ARRAY and x.dtype != object:
-        numbers.append(np.array(x, dtype=np.float64).reshape(-1))  # a copy: the caller may write into `x` later
+        numbers.append(np.array(x).reshape(-1))  # a copy: the caller may write into `x` later
         return "numbers", x.shape, x.dtype.str
     if type(x) is ARRAY:
         return "array", x.shape, tuple([take_apart(item, numbers, values, others) for item in x.flat])
@@ -121,7 +121,7 @@ def unflatten(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) -> 
     if kind == "static":
         return rest[0].x
     if kind == "numbers":
-        return array_of(rest[0], list(itertools.islice(numbers, math.prod(rest[0]))))
+        return array_of(rest[0], list(itertools.islice(numbers, math.prod(rest[0]))), rest[1])
     if kind == "list" and rest[1] == (VALUE,) * len(rest[1]):  # the usual case, faster
         return tuple_of(rest[0], list(itertools.islice(values, len(rest[1]))))
     children = [unflatten(child, numbers, values) for child in rest[-1]]
@@ -134,10 +134,10 @@ def tuple_of(kind: Any, items: list[Any]) -> Any:
     return items if kind is list else kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
-def array_of(shape: tuple[int, ...], items: list[Any]) -> Any:
-    """An array of floats, or, where there is a Symbol or a Value among them, of objects."""
+def array_of(shape: tuple[int, ...], items: list[Any], dtype: str = "f8") -> Any:
+    """An array of plain numbers, or, where there is a Symbol or a Value among them, of objects."""
     if not any(hasattr(type(item), "where_le") for item in items):
-        return np.array(items, dtype=np.float64).reshape(shape)
+        return np.array(items, dtype=dtype).reshape(shape)
     array = np.empty(len(items), dtype=object)
     array[:] = items
     return array.reshape(shape)
@@ -183,6 +183,12 @@ def values_in(items: Sequence[Any]) -> list[Value]:
 def listed(numbers: Sequence[Any]) -> list[Any]:
     """The numbers that `take_apart` collected, one by one."""
     return [x for part in numbers for x in (part.tolist() if isinstance(part, ARRAY) else [part])]
+
+
+def kinds(numbers: Sequence[Any]) -> Iterator[type]:
+    """Their types, as a function sees them that goes through its arguments."""
+    for part in numbers:
+        yield from [part.dtype.type] * part.size if isinstance(part, ARRAY) else [type(part)]
 
 
 def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], None]) -> Value:

@@ -8,6 +8,7 @@ installed packages and of Python itself is taken as it is.
 
 import functools
 import operator
+import os
 import sys
 import weakref
 from array import array
@@ -196,9 +197,6 @@ class Surroundings:
                 self.of_namespace(within(base.__name__, ".{}"), vars(base), names, base)
 
     def of_function(self, path: str, f: FunctionType) -> None:
-        if hasattr(f, "__wrapped__"):
-            self.queue.append((path, f.__wrapped__))
-            self.named.append(("", f.__wrapped__))
         found, file = uses.read(f.__code__), f.__code__.co_filename
         used = {name: x for name in sorted(found.globals) if (x := f.__globals__.get(name)) is not None}
         if not uses.is_taken(file):
@@ -206,6 +204,7 @@ class Surroundings:
             self.used |= found.globals | found.attributes
             self.tells_apart = self.tells_apart or bool(found.questions) or not uses.ASKS.isdisjoint(self.used)
             self.named += used.items()
+            uses.refuse_types(f, found)
             every = {name for name in f.__globals__ if not name.startswith("__")}
             self.of_namespace("{}", f.__globals__, found.globals if found.globals.isdisjoint(uses.GLOBALS) else every)
             self.of_namespace(within(path, ".{}"), vars(f), self.names)
@@ -216,6 +215,7 @@ class Surroundings:
         elif uses.OWN in Path(file).parents:  # it stays what it is, but reads attributes of models
             self.names |= found.globals | found.attributes
             self.queue.extend((name, x) for name, x in used.items() if isinstance(x, FunctionType))
+        self.queue.extend((f"os.{name}", x) for name, x in used.items() if x is os.environ)  # os.getenv reads it
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
             self.of_attributes(name, cell, ["cell_contents"])
             self.named += [(name, x) for x in attributes(cell, ["cell_contents"]).values()]

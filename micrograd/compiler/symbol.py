@@ -7,24 +7,23 @@ computation, a graph of Symbols. What needs no number to come is worked out on t
 import functools
 import gc
 import math
-import os
-import pathlib
-import sys
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from operator import add, mul, neg, sub, truediv
+from typing import Any, ClassVar, NoReturn
+
+from .callers import Line, called_from_here, calling_line, number_class
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
 STRANGE = "an operation added by hand looks on its way back at the data of a Value that it was not computed from"
-NUMPY = f"{os.sep}numpy{os.sep}"
-PACKAGE = pathlib.Path(__file__).parents[1]
 
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
 NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
 COMMUTATIVE = ("+", "*")
+OPERATORS: dict[str, Any] = {"+": add, "-": sub, "*": mul, "/": truediv, "**": pow, "neg": neg, "abs": abs}
 GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
 # Those of `scalar.py`, which a kind of number has as methods.
@@ -51,16 +50,29 @@ def operator(op: str) -> tuple[Any, Any]:
     """The methods for `x op other` and `other op x`. A known operand of + and * comes to stand on the right."""
 
     def left(x: "Symbol", other: Any) -> Any:
-        other = plain(other)
-        if other is NotImplemented:
+        y = plain(other)
+        if y is NotImplemented:
             return NotImplemented
-        return x if type(other) is float and other == NEUTRAL[op] else simplify(op, x, other)
+        if x.kind is not float:
+            return promoted(op, simplify(op, x, y), x, other)
+        return x if type(y) is float and y == NEUTRAL[op] else simplify(op, x, y)
 
     def right(x: "Symbol", other: Any) -> Any:
-        other = plain(other)
-        return other if other is NotImplemented else simplify(op, other, x)
+        y = plain(other)
+        return y if y is NotImplemented else promoted(op, simplify(op, y, x), other, x)
 
     return left, left if op in COMMUTATIVE else right
+
+
+def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
+    """The result of an operation, with the type that it has for numbers of the types of the operands."""
+    result.kind = kind_of(op, *(x.kind if type(x) is Symbol else type(x) for x in operands))
+    return result
+
+
+@functools.cache
+def kind_of(op: str, *kinds: Any) -> type:
+    return float if float in kinds else type(OPERATORS[op](*(kind(1) for kind in kinds)))
 
 
 def plain(x: Any) -> Any:
@@ -109,33 +121,11 @@ def looked_at(what: str) -> Callable[..., Any]:
             f"maximum(), minimum() or where_le(); return the scores, and compare outside; a number that the "
             f"structure depends on, such as a size, goes into static=(...) by the name of its argument"
         )
-        frame: Any = sys._getframe(1)
-        while NUMPY in frame.f_code.co_filename:
-            frame = frame.f_back
-        if frame.f_code.co_filename not in OWN:  # for the text of an error here, nobody has looked
+        if not called_from_here():  # for the text of an error here, nobody has looked
             Symbol.looks.append(error)
         raise error
 
     return method
-
-
-class Line(NamedTuple):
-    """A line of somebody's code."""
-
-    file: str
-    number: int
-
-
-line_at = functools.cache(Line)  # each once, as a great many Symbols have one
-OWN = {str(path) for path in PACKAGE.rglob("*.py")} - {str(PACKAGE / "__main__.py")}
-
-
-def calling_line() -> Line:
-    """The line outside of this package that has led to a new Symbol."""
-    frame: Any = sys._getframe(3)
-    while (file := frame.f_code.co_filename) in OWN:
-        frame = frame.f_back
-    return line_at(file, frame.f_lineno)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,10 +147,12 @@ class Symbol:
         args: what it is done to, Symbols and floats. Of "samples" and "stack", one for each sample; of "pick", the
             Symbol and which sample; of "total", the Symbol and which samples, None for all.
         axis: the batch that it belongs to.
+        kind: the type of the number that it stands for.
         line: the line of code that it came from; None for what leads to a batch.
     """
 
-    __slots__ = ("args", "axis", "line", "op")
+    __slots__ = ("args", "axis", "kind", "line", "op")
+    __class__ = number_class
     __hash__ = object.__hash__
     looks: ClassVar[list[Exception]] = []  # what was refused
     at: ClassVar[Line | None] = None  # on the way back: the line of the operation whose gradient is computed
@@ -170,6 +162,7 @@ class Symbol:
         self.args = args
         self.line: Line | None = Symbol.at or calling_line()
         self.axis: Axis | None = None
+        self.kind: type = float
         for x in args:
             if type(x) is Symbol and x.axis:
                 if self.axis and self.axis is not x.axis:
@@ -199,9 +192,12 @@ class Symbol:
         if self.op == "where_le" and all(type(x) is float for x in self.args[2:]):
             a, b, x, y = self.args
             return Symbol("where_le", a, b, -x, -y)
-        return Symbol("neg", self)
+        return promoted("neg", Symbol("neg", self), self)
 
-    abs = __abs__ = function("abs")
+    def __abs__(self) -> "Symbol":
+        return promoted("abs", Symbol("abs", self), self)
+
+    abs = __abs__
 
     __bool__ = looked_at("a test (if, while, and, or, not)")
     __eq__, __ne__ = looked_at("=="), looked_at("!=")
@@ -212,11 +208,22 @@ class Symbol:
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
     __format__ = looked_at("a format")
-    hex = is_integer = as_integer_ratio = looked_at("a method of float")
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__") and hasattr(self.kind, name):
+            return looked_at(f".{name}")(self)
+        raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
 
 
 for name in FUNCTIONS:
     setattr(Symbol, name, function(name))
+
+
+def number(kind: type) -> Symbol:
+    """A number to come of some type."""
+    symbol = Symbol("input")
+    symbol.kind = kind
+    return symbol
 
 
 def ordered(roots: Iterable[Any], known: Container[Symbol] = ()) -> list[Symbol]:

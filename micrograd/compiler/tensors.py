@@ -79,6 +79,5 @@ class TensorProgram(Program):
 
 def flat(numbers: list[Any]) -> Any:
     """What `take_apart` collected, as one array."""
-    if np.ndarray in map(type, numbers):
-        return numbers[0] if len(numbers) == 1 else np.hstack(numbers)
-    return np.array(numbers, dtype=np.float64)
+    many = np.ndarray in map(type, numbers)
+    return np.asarray(numbers if not many else numbers[0] if len(numbers) == 1 else np.hstack(numbers), np.float64)

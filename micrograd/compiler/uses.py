@@ -1,9 +1,12 @@
 """What code refers to by name, and which code and which classes are followed there."""
 
+import builtins
 import dis
 import functools
+import itertools
 import sys
 import sysconfig
+from numbers import Number
 from pathlib import Path
 from threading import Thread
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
@@ -21,6 +24,11 @@ GLOBALS = {"globals", "eval", "exec"}
 ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove"}
 TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr"}
 OF_VALUES = {"label", "_prev", "_op", "_grad_fn"}
+
+EXACTLY = (
+    "compares type(x) with a type of numbers, but while a function is compiled its numbers are not known yet, and have "
+    "another type: ask isinstance(x, float), which is answered as for the number itself"
+)
 
 # Modules of Python whose objects hold what one puts there.
 HOLDERS = {"types", "argparse", "collections", "os", "weakref", "_weakrefset"}
@@ -42,13 +50,14 @@ INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
 
 
 class Uses(NamedTuple):
-    """Names in code: of globals, of attributes, and of modules that it imports; and what it asks of two objects:
-    whether they are the same, or equal, or one is in the other."""
+    """Names in code: of globals, of attributes, and of modules that it imports; what it asks of two objects: whether
+    they are the same, or equal, or one is in the other; and the names that stand beside such a question."""
 
     globals: set[str]
     attributes: set[str]
     modules: set[str]
     questions: set[str]
+    compared: set[str]
 
 
 KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPORT_FROM": 1, "IMPORT_NAME": 2}
@@ -57,14 +66,16 @@ KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPOR
 @functools.cache
 def read(code: CodeType) -> Uses:
     """What code reads and assigns, that of comprehensions and inner functions included."""
-    uses = Uses(set(), set(), set(), set())
-    before = None
+    uses = Uses(set(), set(), set(), set(), set())
+    before: list[dis.Instruction] = []
     for instruction in dis.get_instructions(code):
         name = instruction.opname
         equal = name == "COMPARE_OP" and any(sign in instruction.argrepr for sign in ("==", "!="))
-        if (equal or name in ("IS_OP", "CONTAINS_OP")) and before != "LOAD_CONST":
+        if (equal or name in ("IS_OP", "CONTAINS_OP")) and before[-1].opname != "LOAD_CONST":
             uses.questions.add(name)
-        before = name
+            beside = itertools.takewhile(lambda x: "CALL" not in x.opname, before[:-4:-1])
+            uses.compared.update(str(x.argval) for x in beside)
+        before.append(instruction)
         if name == "MATCH_CLASS":
             uses.globals.add("isinstance")
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
@@ -117,9 +128,24 @@ def parts_of(x: Any) -> list[tuple[str, Any]]:
     """What is in something that stands for a function, by name."""
     inside = next((names for around, names in INSIDE.items() if isinstance(x, around)), ())
     parts = [(name, getattr(x, name)) for name in inside]
-    if "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, FunctionType):
+    if "__wrapped__" in getattr(x, "__dict__", ()):
         parts.append(("", x.__wrapped__))
     return parts
+
+
+def refuse_types(f: FunctionType, found: Uses) -> None:
+    """Raise TypeError where a function compares the type of something with those of numbers."""
+    if {"type", "__class__"} & (found.globals | found.attributes):
+        beside = [f.__globals__.get(name, getattr(builtins, name, None)) for name in found.compared]
+        if any(map(is_kind, beside)):
+            raise TypeError(f"{name_of(f)} {EXACTLY}")
+
+
+def is_kind(x: Any) -> bool:
+    """Whether `x` is a type of numbers, or a container of some."""
+    if isinstance(x, tuple | list | set | frozenset | dict):
+        return any(map(is_kind, x))
+    return isinstance(x, type) and issubclass(x, Number)
 
 
 def name_of(function: Any) -> str:

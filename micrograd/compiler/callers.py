@@ -1,0 +1,44 @@
+"""Whose code calls: somebody's, of which the line matters, or that of this package."""
+
+import functools
+import os
+import pathlib
+import sys
+from typing import Any, NamedTuple
+
+PACKAGE = pathlib.Path(__file__).parents[1]
+OWN = {str(path) for path in PACKAGE.rglob("*.py")} - {str(PACKAGE / "__main__.py")}
+NUMPY = f"{os.sep}numpy{os.sep}"
+
+
+class Line(NamedTuple):
+    """A line of somebody's code."""
+
+    file: str
+    number: int
+
+
+line_at = functools.cache(Line)  # each once, as a great many Symbols have one
+
+
+def calling_line() -> Line:
+    """The line outside of this package that has led to a new Symbol."""
+    frame: Any = sys._getframe(3)
+    while (file := frame.f_code.co_filename) in OWN:
+        frame = frame.f_back
+    return line_at(file, frame.f_lineno)
+
+
+def called_from_here() -> bool:
+    """Whether this package called the function that asks, itself or through NumPy."""
+    frame: Any = sys._getframe(2)
+    while NUMPY in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame.f_code.co_filename in OWN
+
+
+@property  # type: ignore[misc]
+def number_class(self: Any) -> Any:
+    """`__class__` of what stands for a number of some `kind`: isinstance() gives somebody's code the answer that it
+    gets for the number."""
+    return type(self) if called_from_here() else self.kind
