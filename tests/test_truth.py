@@ -11,6 +11,7 @@ import functools
 import itertools
 import math
 import operator
+import os
 import random
 import re
 import sys
@@ -662,6 +663,13 @@ class Level(enum.IntEnum):
     HIGH = 2
 
 
+def scale_of(x):
+    try:
+        return x.scale
+    except AttributeError:
+        return 1.0
+
+
 def of_what_type(x):
     match x:
         case int():
@@ -681,6 +689,13 @@ QUESTIONS = {
     "parents": (lambda x: A * x if x._prev else B * x, (BIAS,), (THREE,)),
     "hasattr": (lambda xs: A * (2 if hasattr(xs[0], "bit_length") else 3), ([1.0],), ([1],)),
     "an enum": (lambda e: A if e is Level.HIGH else B, (Level.LOW,), (Level.HIGH,)),
+    "what hangs on one": (lambda x: x * getattr(x, "scale", 1.0), (WEIGHT,), (SCALED,)),
+    "what somebody hung on one": (lambda x: x * scale_of(x), (WEIGHT,), (SCALED,)),
+    "hasattr of a Value": (
+        lambda x, y: x * y * (5.0 if hasattr(y, "scale") else 1.0),
+        (SCALED, WEIGHT),
+        (WEIGHT, SCALED),
+    ),
     "what hangs on it": (lambda x: x * x.scale, (SCALED,), (SCALED_TOO,)),
     "a key": (lambda x: x * RATES.get(x, 1.0), (WEIGHT,), (BIAS,)),
     "operation": (lambda x: A * x if x._op == "*" else B * x, (BIAS,), (THREE,)),
@@ -1198,7 +1213,8 @@ def test_types_of_numbers_are_those_of_the_plain_run():
     for x in (1, 1.0, np.array([3])[0], np.array([3.0])[0]):
         seen.clear()
         look(x)
-        plain, _ = [*seen], seen.clear()
+        plain = [*seen]
+        seen.clear()
         written: Any = number(type(x))
         look(written)
         assert seen == plain
@@ -1227,6 +1243,32 @@ def test_types_of_other_things_are_not_refused():
 
     compiled = micrograd.compile(f)
     assert [compiled(2.0, kind).data for kind in ("a", "b")] == [4.0, -6.0]
+
+
+def test_numbers_that_are_none():
+    weights = [Value(float(i)) for i in range(40)]
+    compiled = micrograd.compile(lambda xs: sum(w * x for w, x in zip(weights, xs)) ** 2)
+    xs = [1.0] * 40
+    assert compiled(xs).data == 780.0**2
+    for data in (None, "2", np.array([1.0, 2.0])):
+        weights[3].data = data
+        with pytest.raises(TypeError, match="computes with plain numbers in Values"):
+            compiled(xs)
+    weights[3].data = 3
+    assert compiled(xs).data == 780.0**2
+
+
+def test_variables_of_the_environment(monkeypatch):
+    compiled = micrograd.compile(lambda x: A * x * float(os.getenv("RATE", "1")))
+    for rate in (2.0, 3.0):
+        monkeypatch.setenv("RATE", str(rate))
+        assert compiled(1.0).data == 2.0 * rate
+
+
+def test_one_list_as_two_arguments():
+    one, other = [WEIGHT], [BIAS]
+    compiled = micrograd.compile(lambda xs, ys: xs[0] * 2.0 if xs is ys else ys[0])
+    assert [compiled(one, ys).data for ys in (one, other, one)] == [2.0 * WEIGHT.data, BIAS.data, 2.0 * WEIGHT.data]
 
 
 def test_whole_numbers_and_others():

@@ -48,9 +48,6 @@ class Call:
         self.inputs = [(n, [number(kind) for kind in kinds(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
-        same, types, attributes = self.around.asks
-        own = {name for v in given.values for name in vars(v)}  # what somebody hung on them
-        self.asks = same, types, attributes | (own & self.around.used)
         self.asked = [*map(pinned, self.answers(given))]
         twins = [twin(v, v.data) for v in given.values]
         if self.around.tells_apart:
@@ -101,7 +98,7 @@ class Call:
         return self.asked == self.answers(given) and self.around.hold()
 
     def answers(self, given: Signature) -> list[Any]:
-        return given.asked(self.asks, self.around.values) if any(self.asks) else []
+        return given.asked(self.around.asks, self.around.values) if any(self.around.asks) else []
 
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.

@@ -1,11 +1,13 @@
 """The arguments of a call."""
 
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..engine import Value
 from .arrays import ARRAY
 from .structure import Whole, unflatten
+from .uses import Asks
 from .watch import CONTAINERS, items
 
 
@@ -53,10 +55,13 @@ class Signature(NamedTuple):
         first = {v: v if v in known else i for i, v in reversed([*enumerate(self.values)])}
         return [first[v] for v in self.values]
 
-    def asked(self, asks: tuple[bool, bool, Iterable[str]], known: Container[Value]) -> list[Any]:
-        """What the code of a function may ask of its arguments beside their numbers; see `Surroundings.asks`."""
-        same, types, attributes = asks
-        answers = [getattr(v, name, None) for v in self.values for name in attributes]
+    def asked(self, asks: Asks, known: Container[Value]) -> list[Any]:
+        """What the code of a function may ask of its arguments beside their numbers."""
+        same, types, slots, names, every = asks
+        answers = [getattr(v, name) for v in self.values for name in slots]
+        if names or every:  # what somebody hung on them
+            hung = [(i, name, x) for i, v in enumerate(self.values) for name, x in vars(v).items()]
+            answers += itertools.chain(*(found for found in hung if every or found[1] in names))
         parts = [*inner(self.arguments)] if same or types else []
         if types:
             answers += map(type, parts)

@@ -63,7 +63,7 @@ class Surroundings:
     Attributes:
         values: the Values among that, and how one would write them.
         named: what functions refer to by name, without what is in that.
-        asks: what the code may ask of arguments: which are the same, of which type numbers are, attributes of Values.
+        asks: what the code may ask of arguments.
     """
 
     def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any] | None = None):
@@ -89,7 +89,7 @@ class Surroundings:
             self.go_through(passed or {})
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
-        self.asks = self.tells_apart, not uses.TYPES.isdisjoint(self.used), uses.OF_VALUES & self.used
+        self.asks = uses.asks(self.used, self.tells_apart)
         self.watches += [watch(name, state, set_state, x) for name, x in everyones().items()]
 
     def go_through(self, roots: Mapping[str, Any]) -> None:
@@ -120,7 +120,9 @@ class Surroundings:
     # ---- what there is ----
 
     def visit(self, path: str, x: Any) -> None:
-        kind = type(x)
+        kind, parts = type(x), uses.parts_of(x)
+        self.named += parts
+        self.queue.extend((path, y) for _, y in parts if not isinstance(y, ModuleType))
         if isinstance(x, Value):
             self.of_value(path, x)
         elif isinstance(x, type):
@@ -143,9 +145,6 @@ class Surroundings:
             self.names |= {str(name) for name in x.__reduce__()[1]}
         elif isinstance(x, functools._lru_cache_wrapper):
             self.watches.append(watch(within(path, ".{}"), remembered, forget, x))
-        parts = uses.parts_of(x)
-        self.named += parts
-        self.queue.extend((path, y) for _, y in parts if not isinstance(y, ModuleType))
         if uses.is_followed(kind) and kind is not Value and not kind.__module__.startswith(__package__):
             self.of_object(path, x)
 

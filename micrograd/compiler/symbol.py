@@ -7,6 +7,7 @@ computation, a graph of Symbols. What needs no number to come is worked out on t
 import functools
 import gc
 import math
+import sys
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from operator import add, mul, neg, sub, truediv
 from typing import Any, ClassVar, NoReturn
 
 from .callers import Line, called_from_here, calling_line, number_class
+from .uses import is_taken
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
 STRANGE = "an operation added by hand looks on its way back at the data of a Value that it was not computed from"
@@ -72,7 +74,7 @@ def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
 
 @functools.cache
 def kind_of(op: str, *kinds: Any) -> type:
-    return float if float in kinds else type(OPERATORS[op](*(kind(1) for kind in kinds)))
+    return type(OPERATORS[op](*(kind(1) for kind in kinds)))
 
 
 def plain(x: Any) -> Any:
@@ -210,7 +212,8 @@ class Symbol:
     __format__ = looked_at("a format")
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("__") and hasattr(self.kind, name):
+        libraries = is_taken(sys._getframe(1).f_code.co_filename)  # which do without
+        if not libraries and not name.startswith("__") and hasattr(self.kind, name):
             return looked_at(f".{name}")(self)
         raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
 

@@ -1,6 +1,7 @@
 """A program of tensors: the passes from Symbols to NumPy code, forward and backward."""
 
 import itertools
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,9 +58,14 @@ class TensorProgram(Program):
         self.places.codes(leaf)
         self.leaves = [leaf[symbol] for symbol in self.places.leaves]
         self.run = self.forward.load()
+        self.row = struct.Struct(f"{len(leaf)}d")
 
     def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
-        return [np.fromiter([v.data for v in leaves], np.float64, len(leaves)), *map(flat, numbers)]
+        try:
+            row = self.row.pack(*[v.data for v in leaves])
+        except struct.error as error:  # None, or a text, which NumPy would read as a number
+            raise TypeError(error) from None
+        return [np.ndarray(len(leaves), np.float64, row), *map(flat, numbers)]
 
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Text:
         places = self.places.fork()

@@ -6,11 +6,14 @@ import functools
 import itertools
 import sys
 import sysconfig
+from collections.abc import Collection
 from numbers import Number
 from pathlib import Path
 from threading import Thread
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
+
+from ..engine import Value
 
 OWN = Path(__file__).parents[1]
 HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE, of classes that are made while Python runs
@@ -20,10 +23,10 @@ PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 ALL = {"getattr", "setattr", "delattr", "vars", "dir", "__dict__", "__getattribute__", "__setattr__"}
 PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
 GLOBALS = {"globals", "eval", "exec"}
-# These ask which objects are the same, of which type a number is, and what a Value is beside its number.
+# These ask which objects are the same, of which type a number is, and how a Value was made.
 ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove"}
 TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr"}
-OF_VALUES = {"label", "_prev", "_op", "_grad_fn"}
+SLOTS = {"_prev", "_op", "_grad_fn"}
 
 EXACTLY = (
     "compares type(x) with a type of numbers, but while a function is compiled its numbers are not known yet, and have "
@@ -47,6 +50,30 @@ INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     type({}.values()): ("mapping",),
     type({}.items()): ("mapping",),
 }
+
+
+class Asks(NamedTuple):
+    """What the code of a function may ask of its arguments beside their numbers.
+
+    Attributes:
+        same: whether, which lists and Values are the same.
+        types: whether, of which types they and the numbers are.
+        slots: attributes that each Value has.
+        names: those that somebody may hang on one,
+        every: whether any of them.
+    """
+
+    same: bool
+    types: bool
+    slots: Collection[str]
+    names: Collection[str]
+    every: bool
+
+
+def asks(used: set[str], same: bool) -> Asks:
+    """What code that uses some names may ask."""
+    hung = used - ({*dir(Value)} - {"label"})
+    return Asks(same, not used.isdisjoint(TYPES), used & SLOTS, hung, not used.isdisjoint(ALL))
 
 
 class Uses(NamedTuple):
