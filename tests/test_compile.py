@@ -296,6 +296,12 @@ def test_only_new_structures_are_traced():
     assert compiled([a, 1], n=3).data == 6
 
 
+@pytest.mark.parametrize("maxsize", [0, -1, 1.5, "a", None])
+def test_maxsize_is_a_number_of_programs(maxsize):
+    with pytest.raises(ValueError, match=f"^maxsize={maxsize!r}: at least 1 program is kept"):
+        micrograd.compile(lambda x: x, maxsize=maxsize)
+
+
 def test_static_arguments_are_themselves():
     a = Value(2)
 

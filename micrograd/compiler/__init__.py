@@ -43,13 +43,15 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     What is small, or goes one operation after the other, becomes straight-line Python
     on floats instead, and so does everything where NumPy is missing.
 
-    The compiled function returns what the function returns, with the same gradients, up to the order of sums, or it
-    raises an error that says why. Its numbers are compared with those of the function at the first call, and, for up
-    to two million operations, its gradients at the first `backward()`; at every call, what the function can reach
-    around it is compared with what was there when it was traced, and something else is traced anew. A function that
-    changes what is around it, draws random numbers or looks at a number is refused. Outside of this lies what no
-    program can see: what changes, after the first call, inside an iterator, an installed package or C code; and plain
-    numbers among the arguments are computed with as Values are, so that 1 / 0 is inf and raises no error.
+    The compiled function returns what the function returns, with the same gradients of leaves, up to rounding (the
+    order of sums, and with it the sign of a zero), or it raises an error that says why. Its numbers are compared with
+    those of the function at the first call, and, for up to two million operations, its gradients at the first
+    `backward()`; at every call, what the function can reach around it is compared with what was there when it was
+    traced, and something else is traced anew. A function that changes what is around it, draws random numbers or looks
+    at a number is refused. Outside of this lies what no program can see: what changes, after the first call, inside an
+    iterator, an installed package or C code, and how numbers lie in memory (`x is math.nan`, `X.strides`); and plain
+    numbers among the arguments, whole ones too, are computed with as Values are, in float64: 1 / 0 is inf, and raises
+    no error. Of two results that are returned together, the gradient of one does not pass through the other.
 
     Args:
         function: takes numbers, arrays of numbers, Values, and lists, tuples and dicts of them, and returns Values and
@@ -76,7 +78,7 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             and uses it outside of it, or has an operation added by hand whose numbers are not made of its parents'.
             An argument can be gone through once only, could not be put together again, or has small whole numbers of
             NumPy, which wrap around. All is as it was then.
-        ValueError: `static` has a name that is no argument's.
+        ValueError: `static` has a name that is no argument's, or `maxsize` is no number of programs.
 
     Threads may share a compiled function. While one of them traces, others must not use the same Values; the first
     `backward()` from other results than before traces as well.

@@ -29,6 +29,8 @@ class Compiled:
         parameters = inspect.signature(function).parameters.values()
         if unknown := set(static) - {p.name for p in parameters}:
             raise ValueError(f"static={static!r}: {self.name} has no argument {', '.join(sorted(unknown))}")
+        if not isinstance(maxsize, int) or maxsize < 1:
+            raise ValueError(f"maxsize={maxsize!r}: at least 1 program is kept, a whole number of them")
         self.function, self.maxsize = function, maxsize
         self.static = tuple(static)
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
