@@ -14,6 +14,21 @@ ROUNDING = 2.0**-49  # the error of one operation, at most: some functions of Nu
 HUGE = 1e305  # near the largest float whether a sum overflows depends on its order
 
 
+def of_sum(a: "Rounded", b: "Rounded") -> float:
+    """The error of a + b, where that is far from overflow and all is finite."""
+    size = abs(a.x) + abs(b.x)
+    return a.error + b.error + ROUNDING * size if size < HUGE else math.inf
+
+
+def of_product(a: "Rounded", b: "Rounded") -> float:
+    """That of a * b."""
+    size = (abs(a.x) + a.error) * (abs(b.x) + b.error)
+    return size - abs(a.x * b.x) + ROUNDING * size if size < HUGE else math.inf
+
+
+USUAL = {add: of_sum, sub: of_sum, mul: of_product}  # the same as below, faster
+
+
 def operation(f: Callable[..., float], turned: bool = False) -> Callable[..., Any]:
     """A method of Rounded for an operation on floats. The error of its result is how far that moves when an argument
     moves by its own error, and the rounding of the operation itself."""
@@ -25,6 +40,8 @@ def operation(f: Callable[..., float], turned: bool = False) -> Callable[..., An
         numbers = known[::-1] if turned else known
         xs = [number.x for number in numbers]
         y = f(*xs)
+        if f in USUAL and (error := USUAL[f](*numbers)) < HUGE:
+            return Rounded(y, error)
         size = sum(map(abs, xs)) if f in (add, sub) else abs(y)
         overflow = f in (add, sub, mul) and size > HUGE and all(map(math.isfinite, xs))
         if overflow or any(number.error == math.inf for number in numbers):
