@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from ..engine import Value
 from .arrays import ARRAY
+from .home import View
 from .structure import Whole, unflatten
 from .watch import CONTAINERS, items
 
@@ -59,7 +60,7 @@ class Signature(NamedTuple):
         answers = [getattr(v, name, None) for v in self.values for name in attributes]
         parts = [*inner(self.arguments)] if same or types else []
         if types:
-            answers += map(type, parts)
+            answers += [Value if type(x) is View else type(x) for x in parts]
         if same:
             answers += self.identities(known)
             first: dict[int, int] = {}

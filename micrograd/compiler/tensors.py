@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Value, data_of
+from ..engine import data_of
 from .emit import RESERVED, Text
 from .function import Function, Tensor
 from .layout import lay_out
@@ -58,14 +58,15 @@ class TensorProgram(Program):
         self.leaves = [leaf[symbol] for symbol in self.places.leaves]
         self.run = self.forward.load()
 
-    def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
-        return [np.fromiter([v.data for v in leaves], np.float64, len(leaves)), *map(flat, numbers)]
+    def bind(self, leaves: Any, numbers: Sequence[Any]) -> list[Any]:
+        given = np.fromiter(leaves, np.float64, len(leaves)) if type(leaves) is list else leaves
+        return [given, *map(flat, numbers)]
 
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Text:
         places = self.places.fork()
         row = places.add(Tensor("seeds", (len(seeds),)), list(zip(seeds, itertools.count())))
         inputs = [*self.inputs, *self.forward.function.kept, row]
-        return Text(lower(name, inputs, targets, places, late=False))
+        return Text(lower(name, inputs, targets, places, late=False), listed=False)
 
     def back(self, way: Way, arguments: Sequence[Any], seeds: Sequence[float]) -> Sequence[float]:
         found, _ = way.run(*arguments, np.array(seeds, dtype=np.float64))
