@@ -59,18 +59,19 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients: set them to None, or to zero. As in PyTorch, a parameter without a gradient stays where
         it is in the next step, and one whose gradient is zero still moves by momentum and weight decay."""
-        if home := self._home():
-            at, np = self._row.at, home.np
-            home.grad[at] = -0.0 if set_to_none else np.where(home.none[at], -0.0, 0.0)
-            home.none[at] |= set_to_none
-            return
+        with one_at_a_time:
+            if home := self._home():
+                at = self._row.at
+                home.grad[at] = -0.0 if set_to_none else home.np.where(home.none[at], -0.0, 0.0)
+                home.none[at] |= set_to_none
+                return
         for p in self.params:
             p.grad = None if set_to_none or p.grad is None else 0.0
 
     def step(self) -> None:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
-        if home := self._home() or (self._row.move_in() if Row.latest else None):
-            with contextlib.suppress(TypeError), one_at_a_time:  # the state may be of another kind of number
+        with contextlib.suppress(TypeError), one_at_a_time:  # the state may be of another kind of number
+            if home := self._home() or (self._row.move_in() if Row.latest else None):
                 return self.step_in(home, self._row.at)
         before, gs = [p.data for p in self.params], [p.grad for p in self.params]
         if None in gs or type(self.steps) is not int:
