@@ -142,5 +142,5 @@ def is_able(v: Value) -> bool:
 
 def one_by_one(values: Sequence[Value], gradients: Any) -> None:
     """Add to the gradient of each."""
-    for v, g in zip(values, gradients if type(gradients) is list else gradients.tolist()):
+    for v, g in zip(values, gradients if type(gradients) is list else memoryview(gradients)):  # both have floats
         v.grad = v.grad + g if v.grad is not None else g
