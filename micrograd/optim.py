@@ -52,18 +52,21 @@ class Optimizer:
         if len(set(map(id, self.params))) < len(self.params):
             raise ValueError("a parameter occurs twice, and would move twice as far")
         self.options = options
-        self.state: State = {name: [0.0] * len(self.params) for name in state}
-        self.steps: Any = 0  # those of all parameters, or a list or an array of those of each
         self._row = Row([*self.params])
+        self._columns: State = {name: [0.0] * len(self.params) for name in state}
+        self._order: Any = None  # for each parameter, where its numbers are in the columns; None if that is the same
+        self.steps: Any = 0  # how many all parameters have made; a list or an array, if that is not one number
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients: set them to None, or to zero. As in PyTorch, a parameter without a gradient stays where
         it is in the next step, and one whose gradient is zero still moves by momentum and weight decay."""
         with one_at_a_time:
             if home := self._home():
-                at = self._row.at
-                home.grad[at] = -0.0 if set_to_none else home.np.where(home.none[at], -0.0, 0.0)
-                home.none[at] |= set_to_none
+                at = self._row.span
+                if set_to_none:
+                    home.grad[at], home.none[at] = -0.0, True
+                else:
+                    home.grad[at] = home.np.where(home.none[at], -0.0, 0.0)
                 return
         for p in self.params:
             p.grad = None if set_to_none or p.grad is None else 0.0
@@ -72,11 +75,11 @@ class Optimizer:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
         with contextlib.suppress(TypeError), one_at_a_time:  # the state may be of another kind of number
             if home := self._home() or (self._row.move_in() if Row.latest else None):
-                return self.step_in(home, self._row.at)
+                return self._step_in(home)
         before, gs = [p.data for p in self.params], [p.grad for p in self.params]
         if None in gs or type(self.steps) is not int:
             after, state = self.in_groups(before, gs)
-            steps: Any = even([t if g is None else t + 1 for t, g in zip(self.each(), gs)])
+            steps: Any = even([t if g is None else t + 1 for t, g in zip(listed(self.each()), gs)])
         else:
             steps = self.steps + 1
             after, *moved = self.moved(steps, before, gs, *self.state.values())
@@ -90,9 +93,9 @@ class Optimizer:
                 p.data = x
             raise
 
-    def each(self) -> Sequence[int]:
+    def each(self) -> Numbers:
         """How many steps each parameter has made."""
-        return [self.steps] * len(self.params) if type(self.steps) is int else listed(self.steps)
+        return [self.steps] * len(self.params) if type(self.steps) is int else self.steps
 
     def _home(self) -> Home | None:
         """Where the numbers of all parameters are, if that is one place."""
@@ -100,14 +103,13 @@ class Optimizer:
             self._row = Row([*self.params])
         return self._row.whole()
 
-    def step_in(self, home: Home, at: Any) -> None:
-        """A step on the arrays of a home, in which `at` are the parameters."""
-        np = home.np
-        xs, gs, steps = home.data[at], home.grad[at], self.steps
+    def _step_in(self, home: Home) -> None:
+        """A step on the arrays of a home."""
+        np, row, steps = home.np, self._row, self.steps
         if True in home.absent or type(steps) is not int:
-            there, steps = ~home.none[at], np.array(self.each() if type(steps) is int else steps)
+            xs, gs, there, steps = home.data[row.at], home.grad[row.at], ~home.none[row.at], np.array(self.each())
+            at, after, state = row.at, np.array(xs), {name: np.array(x, np.float64) for name, x in self.state.items()}
             counts = steps[there]
-            after, state = np.array(xs), {name: np.array(numbers, np.float64) for name, numbers in self.state.items()}
             for t in (counts[:1] if (counts == counts[:1]).all() else np.unique(counts)).tolist():
                 group = (there & (steps == t)).nonzero()[0]
                 parts = [numbers[group] for numbers in (xs, gs, *state.values())]
@@ -116,14 +118,35 @@ class Optimizer:
             steps += there
             steps = int(steps[0]) if (steps == steps[0]).all() else steps
         else:
-            steps += 1
-            after, *moved = self.moved(steps, xs, gs, *self.state.values())
-            state = dict(zip(self.state, moved))
+            self._arrange(row.order)
+            at, steps = row.span, steps + 1
+            after, *moved = self.moved(steps, home.data[at], home.grad[at], *self._columns.values())
+            state = dict(zip(self._columns, moved))
         home.data[at] = after
-        vars(self).update(state=state, steps=steps)
-        self._row.served += 1
+        vars(self).update(_columns=state, steps=steps)
+        row.served += 1
         if home.fed:
             home.fed, home.patience = False, PATIENCE * len(home.values)
+
+    @property
+    def state(self) -> State:
+        """The numbers that are kept for each parameter, by name."""
+        self._arrange(None)
+        return self._columns
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._columns, self._order = state, None
+
+    def _arrange(self, order: Any) -> None:
+        """Bring the state into the order of a home, or, for None, into that of the parameters."""
+        if order is not self._order:
+            np, state = sys.modules["numpy"], {}
+            for name, numbers in self._columns.items():
+                column = np.asarray(numbers, np.float64)
+                column = column if self._order is None else column[self._order]
+                state[name] = column if order is None else column[order.argsort()]
+            self._columns, self._order = state, order
 
     def rule(self, t: int) -> Rule:
         """The formula of the `t`-th step."""
@@ -142,7 +165,7 @@ class Optimizer:
     def in_groups(self, xs: Numbers, gs: Numbers) -> tuple[Numbers, State]:
         """The same where some have no gradient, now or before: together go those that have moved equally often."""
         after, state = list(xs), {name: list(listed(numbers)) for name, numbers in self.state.items()}
-        steps = self.each()
+        steps = listed(self.each())
         for t in set(steps):
             group = [i for i, g in enumerate(gs) if g is not None and steps[i] == t]
             parts = [[numbers[i] for i in group] for numbers in (xs, gs, *self.state.values())]
@@ -173,7 +196,7 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """All that a later run needs to go on as this one would, in lists and numbers: it can be saved as JSON."""
         state = {name: [x if type(x) is float else kept(name, x) for x in xs] for name, xs in self.state.items()}
-        return {"options": self.options, "steps": [*self.each()], "state": state}
+        return {"options": self.options, "steps": [*listed(self.each())], "state": state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a `state_dict()`.

@@ -7,6 +7,8 @@ import pickle
 import random
 import threading
 import weakref
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +40,8 @@ class Setup:
             return sum((self.model(row) - row[0]) ** 2 for row in rows) / len(rows)
 
         self.plain, self.loss, self.rows = plain, micrograd.compile(plain), X[:samples]
+        self.batched = micrograd.compile(lambda rows: sum(vmap(lambda row: self.model(row) ** 2)(rows)) * 0.01)
+        self.second = SGD(self.params[:70], lr=0.05)
 
     def train(self, steps=1, loss=None):
         for _ in range(steps):
@@ -45,11 +49,6 @@ class Setup:
             (loss or self.loss)(self.rows).backward()
             self.optimizer.step()
         return self
-
-    @property
-    def home(self):
-        (home,) = {View.__slots__ == () and p._home() for p in [self.optimizer]}
-        return home
 
     def numbers(self):
         return [(p.data, p.grad) for p in self.params]
@@ -122,7 +121,7 @@ def test_a_view_looks_like_a_value():
     assert p.label == "first"
 
 
-SOMETHING_UNUSUAL = {
+SOMETHING_UNUSUAL: dict[str, Any] = {
     "a whole number": lambda p: setattr(p, "data", 3),
     "a number of NumPy": lambda p: setattr(p, "grad", np.float64(2.0)),
     "a Value": lambda p: setattr(p, "data", Value(2.0)),
@@ -306,8 +305,8 @@ def test_parameters_and_others_as_arguments(homeless):
 def test_all_parameters_as_arguments(homeless):
     def work():
         w = [Value(math.sin(i)) for i in range(100)]
-        loss = micrograd.compile(lambda *w: sum((a * b - 0.1) ** 2 for a, b in zip(w, w[1:])))
-        lists = micrograd.compile(lambda w: sum((a * b - 0.1) ** 2 for a, b in zip(w, w[1:])))
+        loss = micrograd.compile(lambda *w: sum((a * b - 0.1) ** 2 for a, b in pairwise(w)))
+        lists = micrograd.compile(lambda w: sum((a * b - 0.1) ** 2 for a, b in pairwise(w)))
         optimizer = SGD(w, lr=0.1)
         for i in range(6):
             optimizer.zero_grad()
@@ -351,7 +350,7 @@ def test_it_is_traced_anew_while_there_is_a_home(homeless):
 def test_a_function_that_is_refused_leaves_all_as_it_was():
     setup = Setup().train(3)
     before = setup.numbers()
-    with pytest.raises(TypeError, match="looks at|if x"):
+    with pytest.raises(TypeError, match="looks at"):
         micrograd.compile(lambda: setup.params[0] if setup.params[0] > 0 else setup.params[1])()
     assert setup.numbers() == before
 
@@ -373,25 +372,23 @@ def test_derivatives_of_derivatives():
 
 
 def test_an_error_on_the_way_back_changes_nothing():
+    setup, others = Setup().train(3), [Value(1.0) for _ in range(3)]
+    loss = micrograd.compile(lambda rows, others: setup.plain(rows) * others[0] * others[1])
+
     def refuse():
         raise ZeroDivisionError
 
-    for unusual in False, True:
-        setup = Setup().train(3)
-        others = [Value(1.0) for _ in range(3)]
+    def refuse_after_something_unusual():
+        setup.params[0].grad = 7
+        raise ZeroDivisionError
+
+    for by_hand in refuse, refuse_after_something_unusual:
+        setup.train(3, lambda rows: loss(rows, others))
         setup.params[2].grad = None
-        before = setup.numbers()
         first = setup.params[0] * 1.0
-        first._backward = lambda unusual=unusual, p=setup.params[0]: (
-            setattr(p, "grad", 7) if unusual else None,
-            refuse(),
-        )
-        loss = micrograd.compile(lambda rows, others, setup=setup: setup.plain(rows) * others[0] * others[1])
-        loss(setup.rows, others)  # traced
-        setup.train(2, lambda rows: loss(rows, others))
-        setup.params[2].grad = None
+        first._backward = by_hand
         before = setup.numbers(), [v.grad for v in others]
-        out = loss(setup.rows, others) + first
+        out = loss(setup.rows, others) + first  # the way back goes through the program first
         assert in_home(setup.params) == {True}
         with pytest.raises(ZeroDivisionError):
             out.backward()
@@ -481,9 +478,8 @@ def test_the_model_is_pruned_and_tied(homeless):
 
 
 def test_foreign_parameters_and_subclasses(homeless):
-    class Foreign:
+    class Foreign:  # has no hash, either
         data, grad = 1.0, 0.5
-        __hash__ = None
 
         def __eq__(self, other):
             return NotImplemented
@@ -532,7 +528,7 @@ def test_few_parameters_make_none():
 
 def test_all_is_freed_with_the_values():
     setup = Setup(Adam).train(3)
-    home, p = weakref.ref(setup.home), weakref.ref(setup.params[0])
+    home, p = weakref.ref(setup.optimizer._home()), weakref.ref(setup.params[0])
     some = setup.params[1]
     gc.collect()
     gc.disable()
@@ -557,9 +553,10 @@ def test_what_is_dissolved_while_another_thread_looks():
     """That thread may have found the class of a view, and then the number of an ordinary Value."""
     v = Value(2.0)
     v.grad = 3.0
-    assert (View.data.fget(v), View.grad.fget(v)) == (2.0, 3.0)
-    View.data.fset(v, 4.0)
-    View.grad.fset(v, 5.0)
+    data, grad = vars(View)["data"], vars(View)["grad"]
+    assert (data.fget(v), grad.fget(v)) == (2.0, 3.0)
+    data.fset(v, 4.0)
+    grad.fset(v, 5.0)
     assert (v.data, v.grad) == (4.0, 5.0)
 
 
@@ -615,7 +612,12 @@ def test_a_program_that_loses_its_leaves():
     assert in_home(setup.params) == {False}
 
 
-ACTIONS = {
+def descend(setup, rng):
+    for p in setup.params:
+        p.data -= 0.01 * (p.grad or 0.0)
+
+
+ACTIONS: dict[str, Any] = {
     "compiled": lambda s, rng: s.loss(s.rows).backward(),
     "vmap": lambda s, rng: s.batched(s.rows).backward(),
     "eager": lambda s, rng: s.plain(s.rows[:1]).backward(),
@@ -626,7 +628,7 @@ ACTIONS = {
     "zero of the model": lambda s, rng: s.model.zero_grad(),
     "train": lambda s, rng: s.train(2),
     "write": lambda s, rng: setattr(rng.choice(s.params), "data", rng.random()),
-    "descend": lambda s, rng: [setattr(p, "data", p.data - 0.01 * (p.grad or 0.0)) for p in s.params],
+    "descend": descend,
     "none": lambda s, rng: setattr(rng.choice(s.params), "grad", None),
     "whole": lambda s, rng: setattr(rng.choice(s.params), "grad", 1),
     "copy": lambda s, rng: copy.deepcopy(s.model),
@@ -641,12 +643,11 @@ def test_anything_in_any_order(seed, homeless):
         rng = random.Random(seed)
         setup = Setup(Adam if seed % 2 else SGD, **{} if seed % 2 else {"momentum": 0.9})
         setup.second = SGD(setup.params[: rng.choice([10, 70])], lr=0.05)
-        setup.batched = micrograd.compile(lambda rows: sum(vmap(lambda row: setup.model(row) ** 2)(rows)) * 0.01)
         seen = []
         for _ in range(30):
             name = rng.choice([*ACTIONS])
             ACTIONS[name](setup, rng)
-            seen.append((name, repr(setup.optimizer.each()), [x for pair in setup.numbers() for x in pair]))
+            seen.append((name, [*map(int, setup.optimizer.each())], [x for pair in setup.numbers() for x in pair]))
         return seen
 
     for (name, steps, got), (same, others, want) in zip(work(), homeless(work)):

@@ -21,8 +21,9 @@ class Row:
 
     Attributes:
         home: the home of those that have one, as `find` has found it; that of the first, should there be several.
-        at: their places there: a slice if they are in order; otherwise an array, with -1 for those that are elsewhere.
-        outside: the positions of these.
+        at: their places there, an array, with -1 for those that are elsewhere; a slice where they are side by side.
+        outside: the positions of those elsewhere.
+        span, order: if they fill a part of the home, that as a slice, and their places in it; otherwise `at` and None.
     """
 
     latest: ClassVar[Any] = None  # weak references to the Row that last got its gradients one by one, and to one in it
@@ -31,6 +32,8 @@ class Row:
         self.values, self.known, self.others = values, known, others
         self.home: Home | None = None
         self.at: Any = None
+        self.span: Any = None
+        self.order: Any = None
         self.outside: list[int] = []
         self.looked = self.made = self.served = 0  # at which home; how many were made for it; and for how many steps
 
@@ -54,8 +57,12 @@ class Row:
         else:
             index = home.np.array(home.places(self.values), dtype=int)
         self.outside = (index < 0).nonzero()[0].tolist()
-        ordered = not self.outside and (home.np.diff(index) == 1).all()
-        self.at = slice(int(index[0]), int(index[-1]) + 1) if ordered else index
+        self.at, self.span, self.order = index, index, None
+        if not self.known and not self.outside:
+            first, count = int(index.min()), home.np.arange(len(index))
+            if (home.np.sort(index) == first + count).all():
+                self.span, self.order = slice(first, first + len(index)), index - first
+                self.at = self.span if (self.order == count).all() else index
 
     # ---- the leaves of a program ----
 
