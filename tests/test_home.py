@@ -5,6 +5,7 @@ import gc
 import math
 import pickle
 import random
+import sys
 import threading
 import weakref
 from itertools import pairwise
@@ -116,8 +117,11 @@ def test_a_view_looks_like_a_value():
     p.label = "first"
     assert (p.label, vars(p)) == ("first", {"label": "first"})
     assert in_home([p]) == {True}
-    settle(p)
+    home = setup.optimizer._home()
+    assert (settle(p), settle(p)) == (True, False)
     assert type(p) is Value
+    home.dissolve()  # of which nothing is left
+    assert type(p.data) is float
     assert p.label == "first"
 
 
@@ -513,6 +517,32 @@ def test_an_optimiser_of_other_parameters_makes_none():
     setup.loss(setup.rows).backward()
     SGD(others[:3]).step()
     assert in_home([*others, *setup.params]) == {False}
+
+
+def test_without_numpy_there_is_none(monkeypatch):
+    setup = Setup(samples=1)
+    setup.loss(setup.rows).backward()
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    setup.optimizer.step()
+    assert in_home(setup.params) == {False}
+
+
+def test_two_models_that_meet_move_together(homeless):
+    def work():
+        one, two = Setup(), Setup(Adam)
+        both = micrograd.compile(lambda rows: sum(one.model([two.model(row).tanh(), row[1], row[2]]) for row in rows))
+        one.train(2)
+        apart = in_home(one.params) | in_home(two.params)
+        for _ in range(3):
+            for setup in one, two:
+                setup.train(1, both)
+            one.train(1)
+        return one.numbers(), two.numbers(), apart, in_home(one.params), in_home(two.params), Home.made
+
+    before = Home.made
+    *numbers, apart, first, second, made = work()
+    assert (apart, first, second, made) == ({True, False}, {True}, {True}, before + 2)
+    assert numbers == [*homeless(work)[:2]]
 
 
 def test_few_parameters_make_none():

@@ -11,6 +11,7 @@ from .backward import seed
 from .check import LARGE, Check
 from .cost import is_narrow
 from .floats import FloatProgram
+from .home import settle
 from .program import Program
 from .row import Row
 from .signature import Signature
@@ -46,6 +47,8 @@ class Call:
         roots = {name: function, **given.roots()}
         passed = dict(zip(given.names, given.arguments))
         self.around = Surroundings(roots, passed)
+        if any([settle(v) for v in (*self.around.values, *given.values)]):  # now they are Values as others are
+            self.around = Surroundings(roots, passed)
         self.inputs = [(n, [Symbol("input") for _ in listed(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.

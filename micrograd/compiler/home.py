@@ -75,11 +75,13 @@ class Home:
         return [at[1] if type(v) is View and (at := slot_of(v))[0] is self else -1 for v in values]
 
 
-def settle(x: Any) -> None:
-    """Dissolve the home of `x`, if it has one."""
+def settle(x: Value) -> bool:
+    """Dissolve the home of `x`, if it has one, which is returned."""
     with one_at_a_time:
-        if type(x) is View:
+        found = type(x) is View
+        if found:
             slot_of(x)[0].dissolve()
+    return found
 
 
 class View(Value):

@@ -1,5 +1,6 @@
 """Values side by side, whose numbers are read and written at once where they are in a home."""
 
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from types import NoneType
@@ -124,8 +125,8 @@ class Row:
         and of those that were in a home with any."""
         leaves, one = [ref() for ref in Row.latest or ()] or (None, None)
         Row.latest = None
-        rarely = LASTING * self.made > self.served + 16
-        if leaves is None or rarely or any(type(v) is not Value and type(v) is not View for v in self.values):
+        worth = sys.modules.get("numpy") and LASTING * self.made <= self.served + 16
+        if leaves is None or not worth or any(type(v) is not Value and type(v) is not View for v in self.values):
             return None
         own, values = {*self.values}, dict.fromkeys(v for v in (*leaves.values, *self.values) if isinstance(v, Value))
         if one not in own and own.isdisjoint(leaves.values):

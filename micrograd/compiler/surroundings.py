@@ -23,7 +23,6 @@ from typing import Any
 from ..engine import Value
 from ..module import Module, slots
 from . import uses
-from .home import settle
 from .watch import (
     ATOMS,
     CONTAINERS,
@@ -120,7 +119,6 @@ class Surroundings:
     # ---- what there is ----
 
     def visit(self, path: str, x: Any) -> None:
-        settle(x)
         kind = type(x)
         if isinstance(x, Value):
             self.of_value(path, x)
