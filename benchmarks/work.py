@@ -147,9 +147,12 @@ def collector_off(prepare: Callable[[], Step]) -> Callable[[], Step]:
 def moons_compiled() -> Step:
     import numpy as np
 
+    from micrograd.optim import SGD
+
     model, (X, y) = mlp(), map(np.array, points())
     parameters, loss = model.parameters(), compiled(lambda X, y: max_margin(model, X, y))
-    return lambda: descend(loss(X, y), parameters, RATE)
+    optimizer = SGD(parameters, lr=RATE)
+    return lambda: (optimize(loss(X, y), optimizer), parameters)
 
 
 def moons_eager() -> Step:
@@ -279,7 +282,7 @@ def expression_floats() -> Step:
     return lambda: [expression(-4.0, 2.0, lambda v: max(v, 0.0))]
 
 
-# ---- one step of a GPT: loss and gradients ----
+# ---- one step of a GPT: loss, gradients and update ----
 
 TOKENS = [0, 5, 13, 13, 1, 9, 20, 3, 0, 7, 8, 2, 26, 11, 4, 19, 0]
 
@@ -291,7 +294,20 @@ def gpt_of_values(length: int, eager: bool = False, **options: Any) -> Step:
     rows = [model.wte[t] for t in TOKENS[:length]]
     targets = [[float(t == i) for i in range(len(model.wte))] for t in TOKENS[1 : length + 1]]
     parameters, loss = model.parameters(), model.loss if eager else compiled(model.loss)
-    return lambda: gradients(loss(rows, targets), parameters)
+    if eager:
+        return lambda: descend(loss(rows, targets), parameters, RATE)
+    from micrograd.optim import SGD
+
+    optimizer = SGD(parameters, lr=RATE)
+
+    def step() -> Found:
+        optimizer.zero_grad(set_to_none=False)
+        total = loss(rows, targets)
+        total.backward()
+        optimizer.step()
+        return total, parameters
+
+    return step
 
 
 def gpt_torch(length: int) -> Step:
@@ -314,7 +330,8 @@ def gpt_torch(length: int) -> Step:
         x = (norm(x) @ w1.T).relu() @ w2.T + x
         return torch.nn.functional.cross_entropy(x @ head.T, tokens[1:])
 
-    return lambda: gradients(loss(), parameters, zero=None)
+    optimizer = torch.optim.SGD(parameters, lr=RATE)
+    return lambda: (optimize(loss(), optimizer), parameters)
 
 
 def gpt_jax(length: int) -> Step:
@@ -337,7 +354,7 @@ def gpt_jax(length: int) -> Step:
         x = jax.nn.relu(norm(x) @ w1.T) @ w2.T + x
         return -jax.nn.log_softmax(x @ head.T)[np.arange(length), tokens[1:]].mean()
 
-    return with_state(jitted(jax, loss, rate=0.0), parameters, tokens)
+    return with_state(jitted(jax, loss), parameters, tokens)
 
 
 # ---- the pendulum: the last angle, and its gradients ----

@@ -76,6 +76,7 @@ class Optimizer:
         with contextlib.suppress(TypeError), one_at_a_time:  # the state may be of another kind of number
             if home := self._home() or (self._row.move_in() if Row.latest else None):
                 return self._step_in(home)
+        self._arrange(None)
         before, gs = [p.data for p in self.params], [p.grad for p in self.params]
         if None in gs or type(self.steps) is not int:
             after, state = self.in_groups(before, gs)
@@ -94,7 +95,7 @@ class Optimizer:
             raise
 
     def each(self) -> Numbers:
-        """How many steps each parameter has made."""
+        """How many steps each parameter has made, in the order of the state."""
         return [self.steps] * len(self.params) if type(self.steps) is int else self.steps
 
     def _home(self) -> Home | None:
@@ -105,25 +106,23 @@ class Optimizer:
 
     def _step_in(self, home: Home) -> None:
         """A step on the arrays of a home."""
-        np, row, steps = home.np, self._row, self.steps
-        if True in home.absent or type(steps) is not int:
-            xs, gs, there, steps = home.data[row.at], home.grad[row.at], ~home.none[row.at], np.array(self.each())
-            at, after, state = row.at, np.array(xs), {name: np.array(x, np.float64) for name, x in self.state.items()}
+        np, row = home.np, self._row
+        self._arrange(row.order)
+        at, steps, state = row.span, self.steps, [*self._columns.values()]
+        xs, gs = home.data[at], home.grad[at]
+        if True in home.absent or type(steps) is not int:  # together go those that have moved equally often
+            there, steps, after = ~home.none[at], np.array(self.each()), xs
             counts = steps[there]
             for t in (counts[:1] if (counts == counts[:1]).all() else np.unique(counts)).tolist():
-                group = (there & (steps == t)).nonzero()[0]
-                parts = [numbers[group] for numbers in (xs, gs, *state.values())]
-                for numbers, into in zip(self.moved(t + 1, *parts), (after, *state.values())):
-                    into[group] = numbers
+                mine, found = there & (steps == t), self.moved(t + 1, xs, gs, *self._columns.values())
+                after, *state = (np.where(mine, x, before) for x, before in zip(found, (after, *state)))
             steps += there
             steps = int(steps[0]) if (steps == steps[0]).all() else steps
         else:
-            self._arrange(row.order)
-            at, steps = row.span, steps + 1
-            after, *moved = self.moved(steps, home.data[at], home.grad[at], *self._columns.values())
-            state = dict(zip(self._columns, moved))
+            steps += 1
+            after, *state = self.moved(steps, xs, gs, *state)
         home.data[at] = after
-        vars(self).update(_columns=state, steps=steps)
+        vars(self).update(_columns=dict(zip(self._columns, state)), steps=steps)
         row.served += 1
         if home.fed:
             home.fed, home.patience = False, PATIENCE * len(home.values)
@@ -139,13 +138,18 @@ class Optimizer:
         self._columns, self._order = state, None
 
     def _arrange(self, order: Any) -> None:
-        """Bring the state into the order of a home, or, for None, into that of the parameters."""
+        """Bring what is kept for each parameter into the order of a home, or, for None, into that of the parameters."""
         if order is not self._order:
-            np, state = sys.modules["numpy"], {}
-            for name, numbers in self._columns.items():
-                column = np.asarray(numbers, np.float64)
-                column = column if self._order is None else column[self._order]
-                state[name] = column if order is None else column[order.argsort()]
+            back, there = self._order, None if order is None else order.argsort()
+
+            def arranged(numbers: Numbers, kind: str) -> Numbers:
+                column = sys.modules["numpy"].asarray(numbers, kind)
+                column = column if back is None else column[back]
+                return column if there is None else column[there]
+
+            state = {name: arranged(numbers, "f8") for name, numbers in self._columns.items()}
+            if type(self.steps) is not int:
+                self.steps = arranged(self.steps, "i8")
             self._columns, self._order = state, order
 
     def rule(self, t: int) -> Rule:

@@ -47,7 +47,7 @@ class Call:
         roots = {name: function, **given.roots()}
         passed = dict(zip(given.names, given.arguments))
         self.around = Surroundings(roots, passed)
-        if any([settle(v) for v in (*self.around.values, *given.values)]):  # now they are Values as others are
+        if [v for v in (*self.around.values, *given.values) if settle(v)]:  # now they look as Values do
             self.around = Surroundings(roots, passed)
         self.inputs = [(n, [Symbol("input") for _ in listed(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them

@@ -39,6 +39,13 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         TypeError: `x` has an iterator, which the first of two runs would use up, or a kind of list, dict or array that
             could not be put together again. Not where there are `others`.
     """
+    if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
+        kinds = {*map(type, x)}
+        for usual, found, leaf in ({float}, numbers, NUMBER), ({Value, View}, values, VALUE):  # these are faster
+            if kinds <= usual:
+                found.extend(x)
+                return "list", type(x), (leaf,) * len(x)
+        return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
     if isinstance(x, Value):
         values.append(x)
         if type(x) is Value or type(x) is View:
@@ -60,13 +67,6 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
     if type(x) is dict:
         keys = tuple(map(Whole, x))
         return "dict", keys, tuple([take_apart(item, numbers, values, others) for item in x.values()])
-    if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
-        kinds = {*map(type, x)}
-        for usual, found, leaf in ({float}, numbers, NUMBER), ({Value, View}, values, VALUE):  # these are faster
-            if kinds <= usual:
-                found.extend(x)
-                return "list", type(x), (leaf,) * len(x)
-        return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
     if others is not None:
         others.append(x)
     elif isinstance(x, Iterator):
