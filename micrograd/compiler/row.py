@@ -58,12 +58,9 @@ class Row:
         else:
             index = home.np.array(home.places(self.values), dtype=int)
         self.outside = (index < 0).nonzero()[0].tolist()
-        self.at, self.span, self.order = index, index, None
-        if not self.known and not self.outside:
-            first, count = int(index.min()), home.np.arange(len(index))
-            if (home.np.sort(index) == first + count).all():
-                self.span, self.order = slice(first, first + len(index)), index - first
-                self.at = self.span if (self.order == count).all() else index
+        ordered = not self.outside and (home.np.diff(index) == 1).all()
+        self.at = slice(int(index[0]), int(index[-1]) + 1) if ordered else index
+        self.span = None
 
     # ---- the leaves of a program ----
 
@@ -113,12 +110,30 @@ class Row:
                 home.np.add.at(home.grad, at, gradients)  # some may be there twice
             home.none[at], home.fed = False, True
 
-    # ---- the parameters of an optimiser ----
+    # ---- parameters ----
+
+    def zero_grad(self) -> None:
+        """Set each gradient to zero."""
+        with one_at_a_time:
+            home = self.find()
+            if home and not self.outside:
+                home.grad[self.at], home.none[self.at] = 0.0, False
+                return
+        for v in self.values:
+            v.grad = 0.0
 
     def whole(self) -> Home | None:
-        """The home that has all of them."""
+        """The home that has all of them; then `span` and `order` are known."""
         home = self.find()
-        return None if self.outside else home
+        if home is None or self.outside:
+            return None
+        if self.span is None:
+            self.span, self.order = self.at, None
+            if type(self.at) is not slice:
+                first = int(self.at.min())
+                if (home.np.sort(self.at) == first + home.np.arange(len(self.at))).all():
+                    self.span, self.order = slice(first, first + len(self.at)), self.at - first
+        return home
 
     def move_in(self) -> Home | None:
         """Make a home, if a program has just sent gradients to some of these Values: theirs, that of all its leaves,
@@ -140,7 +155,7 @@ class Row:
                 return None
             Home(able)
         self.made += 1
-        return self.find()
+        return self.whole()
 
 
 def is_able(v: Value) -> bool:
