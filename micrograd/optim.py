@@ -1,7 +1,8 @@
 """Optimisers, with PyTorch's arguments, defaults and numbers, for anything that has `data` and `grad`.
 
 Each is one formula, its `rule`: for one parameter, new data and state out of data, gradient and state. Where NumPy is
-in use anyway and the parameters are many, the same formula moves all of them at once, in arrays.
+in use anyway and the parameters are many, the same formula moves all of them at once, in arrays; and if their gradients
+come from a compiled function, these arrays are where their numbers are (`compiler.home`).
 """
 
 import contextlib
