@@ -545,6 +545,41 @@ def test_two_models_that_meet_move_together(homeless):
     assert numbers == [*homeless(work)[:2]]
 
 
+def test_two_homes_become_one():
+    one, two = Setup().train(3), Setup().train(3)
+    both = micrograd.compile(lambda: one.plain(X[:2]) + two.plain(X[:2]))
+    for setup in one, two, one, two:
+        setup.optimizer.zero_grad()
+        both().backward()
+        setup.optimizer.step()
+    assert one.optimizer._home() is two.optimizer._home() is not None
+    settle(one.params[0])
+    one.train(3)
+    two.train(3)
+    assert one.optimizer._home() is not two.optimizer._home()
+    for _ in range(2 * PATIENCE):
+        for setup in one, two:
+            setup.optimizer.zero_grad()
+            both().backward()
+            setup.optimizer.step()
+    assert one.optimizer._home() is two.optimizer._home() is not None
+
+
+def test_what_is_no_number_beside_a_home():
+    setup = Setup()
+    scale = Value(1.0)
+    scale.data = 2  # a whole number stays where it is
+    loss = micrograd.compile(lambda rows: setup.plain(rows) * scale)
+    setup.train(3, loss)
+    assert in_home(setup.params) == {True}
+    for wrong in Value(1.0), Value(Value(1.0)):
+        scale.data = wrong
+        with pytest.raises(TypeError, match="plain numbers"):
+            loss(setup.rows)
+    scale.data = 3
+    assert loss(setup.rows).data == pytest.approx(3 * setup.plain(setup.rows).data)
+
+
 def test_few_parameters_make_none():
     w = [Value(1.0) for _ in range(3)]
     frozen = [Value(1) for _ in range(100)]

@@ -187,8 +187,8 @@ class Caller(Value):
 class Leaves(Value):
     """Many leaves as one parent: one box in a picture, and one visit for `backward()`.
 
-    `backward()` reads the `grad` of a leaf before it starts, and sets it back after an error; here that is a function
-    that lists them.
+    `backward()` reads the `grad` of a leaf before it starts, and sets it back after an error; here these are lists, or
+    functions that list them.
     """
 
     __slots__ = ("row",)
@@ -203,10 +203,10 @@ class Leaves(Value):
         return self.row.values
 
     @property
-    def grad(self) -> Callable[[], list[Any]]:
+    def grad(self) -> list[Any] | Callable[[], list[Any]]:
         return self.row.grads()
 
     @grad.setter
-    def grad(self, before: Callable[[], list[Any]]) -> None:
-        for leaf, grad in zip(self.leaves, before()):
+    def grad(self, before: list[Any] | Callable[[], list[Any]]) -> None:
+        for leaf, grad in zip(self.leaves, before if isinstance(before, list) else before()):
             leaf.grad = grad

@@ -70,16 +70,15 @@ class Row:
         if home is None:
             return [v.data for v in self.values]
         data = home.np.array(home.data[self.at])
-        for i in self.outside:
-            data[i] = self.values[i].data
+        if self.outside:
+            data[self.outside] = home.np.fromiter([self.values[i].data for i in self.outside], float)
         return data
 
-    def grads(self) -> Callable[[], list[Any]]:
-        """A function that returns the gradients as they are now."""
+    def grads(self) -> list[Any] | Callable[[], list[Any]]:
+        """The gradients, or a function that returns them as they are now."""
         home = self.find()
         if home is None:
-            grads = [v.grad for v in self.values]
-            return lambda: grads
+            return [v.grad for v in self.values]
         arrays = home.np.array(home.grad[self.at]), home.np.array(home.none[self.at])
         others = {i: self.values[i].grad for i in self.outside}
 
@@ -94,11 +93,13 @@ class Row:
         values = self.values if len(positions) == len(self.values) else [self.values[i] for i in positions]
         with one_at_a_time:
             home = self.find()
+            if len(values if home is None else self.outside) >= MANY:
+                Row.latest = (
+                    weakref.ref(self.known or self),
+                    weakref.ref(self.values[[*self.others, *self.outside, 0][0]]),
+                )
             if home is None:
-                one_by_one(values, gradients)
-                if len(values) >= MANY:
-                    Row.latest = weakref.ref(self.known or self), weakref.ref(self.values[[*self.others, 0][0]])
-                return
+                return one_by_one(values, gradients)
             at = self.at if values is self.values else home.np.array(home.places(values), dtype=int)
             if self.outside:
                 rest, gradients = (at < 0).nonzero()[0], home.np.asarray(gradients)
