@@ -209,7 +209,7 @@ def report(results: dict[str, Any]) -> str:
     parts = [
         f"# Results\n\nMeasured by `python -m benchmarks` on {results['date']}: {results['machine']}.",
         "One thread, float64. Times are medians of measurements in turns, the spread is the median absolute\n"
-        "deviation, the ratio is to the first row. A step is loss, gradients and update; of a GPT, loss and gradients.",
+        "deviation, the ratio is to the first row. A step is loss, gradients and update.",
         *(table(work, [cells(row) for row in rows]) for work, rows in results["works"].items()),
     ]
     if results["growth"]:

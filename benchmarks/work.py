@@ -8,7 +8,7 @@ imported up here: a peer runs in an environment of its own, and in a process of 
 import gc
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -86,12 +86,12 @@ def jax_with(parameters: Sequence[Any]) -> tuple[Any, list[Any]]:
     return jax, [jax.numpy.array(x) for x in parameters]
 
 
-def jitted(jax: Any, loss: Callable[..., Any], rate: float = RATE) -> Callable[..., Any]:
+def jitted(jax: Any, loss: Callable[..., Any]) -> Callable[..., Any]:
     """A step of gradient descent, all of it in `jax.jit`: from parameters and data to new ones, loss and gradients."""
 
     def step(parameters: Any, *data: Any) -> Any:
         value, found = jax.value_and_grad(loss)(parameters, *data)
-        return [p - rate * g for p, g in zip(parameters, found)], value, found
+        return [p - RATE * g for p, g in zip(parameters, found)], value, found
 
     return jax.jit(step)
 
@@ -147,9 +147,12 @@ def collector_off(prepare: Callable[[], Step]) -> Callable[[], Step]:
 def moons_compiled() -> Step:
     import numpy as np
 
+    from micrograd.optim import SGD
+
     model, (X, y) = mlp(), map(np.array, points())
     parameters, loss = model.parameters(), compiled(lambda X, y: max_margin(model, X, y))
-    return lambda: descend(loss(X, y), parameters, RATE)
+    optimizer = SGD(parameters, lr=RATE)
+    return lambda: (optimize(loss(X, y), optimizer), parameters)
 
 
 def moons_eager() -> Step:
@@ -279,7 +282,7 @@ def expression_floats() -> Step:
     return lambda: [expression(-4.0, 2.0, lambda v: max(v, 0.0))]
 
 
-# ---- one step of a GPT: loss and gradients ----
+# ---- one step of a GPT: loss, gradients and update ----
 
 TOKENS = [0, 5, 13, 13, 1, 9, 20, 3, 0, 7, 8, 2, 26, 11, 4, 19, 0]
 
@@ -291,7 +294,20 @@ def gpt_of_values(length: int, eager: bool = False, **options: Any) -> Step:
     rows = [model.wte[t] for t in TOKENS[:length]]
     targets = [[float(t == i) for i in range(len(model.wte))] for t in TOKENS[1 : length + 1]]
     parameters, loss = model.parameters(), model.loss if eager else compiled(model.loss)
-    return lambda: gradients(loss(rows, targets), parameters)
+    if eager:
+        return lambda: descend(loss(rows, targets), parameters, RATE)
+    from micrograd.optim import SGD
+
+    optimizer = SGD(parameters, lr=RATE)
+
+    def step() -> Found:
+        optimizer.zero_grad(set_to_none=False)
+        total = loss(rows, targets)
+        total.backward()
+        optimizer.step()
+        return total, parameters
+
+    return step
 
 
 def gpt_torch(length: int) -> Step:
@@ -314,7 +330,8 @@ def gpt_torch(length: int) -> Step:
         x = (norm(x) @ w1.T).relu() @ w2.T + x
         return torch.nn.functional.cross_entropy(x @ head.T, tokens[1:])
 
-    return lambda: gradients(loss(), parameters, zero=None)
+    optimizer = torch.optim.SGD(parameters, lr=RATE)
+    return lambda: (optimize(loss(), optimizer), parameters)
 
 
 def gpt_jax(length: int) -> Step:
@@ -337,7 +354,7 @@ def gpt_jax(length: int) -> Step:
         x = jax.nn.relu(norm(x) @ w1.T) @ w2.T + x
         return -jax.nn.log_softmax(x @ head.T)[np.arange(length), tokens[1:]].mean()
 
-    return with_state(jitted(jax, loss, rate=0.0), parameters, tokens)
+    return with_state(jitted(jax, loss), parameters, tokens)
 
 
 # ---- the pendulum: the last angle, and its gradients ----
@@ -411,30 +428,44 @@ def demo_torch() -> list[float]:
     return [((forward(parameters, X)[:, 0] > 0) == (y > 0)).double().mean().item(), loss.item()]
 
 
-# ---- an epoch of digits: MLP(64, [32, 10]), cross entropy, Adam, minibatches of 64 ----
+# ---- images: an MLP of one hidden layer, cross entropy, Adam, an epoch of minibatches ----
 
 
-def digits() -> tuple[list[list[float]], list[int]]:
-    """1,797 images like scikit-learn's, but drawn by chance, so that every environment has them."""
-    rng = random.Random(0)
-    return [[rng.randint(0, 16) / 16 for _ in range(64)] for _ in range(1797)], [rng.randrange(10) for _ in range(1797)]
+class Images(NamedTuple):
+    """How many there are, and in a minibatch; and the sizes of the network, from pixels to classes."""
+
+    samples: int
+    batch: int
+    sizes: tuple[int, ...]
+
+    def drawn(self) -> tuple[list[list[float]], list[int]]:
+        """Images like scikit-learn's digits, but drawn by chance, so that every environment has them."""
+        rng = random.Random(0)
+        pixels = [[rng.randint(0, 16) / 16 for _ in range(self.sizes[0])] for _ in range(self.samples)]
+        return pixels, [rng.randrange(10) for _ in range(self.samples)]
+
+    def minibatches(self) -> Iterator[slice]:
+        return (slice(i, i + self.batch) for i in range(0, self.samples, self.batch))
+
+    def epoch(self, loss: Callable[[Any, Any], Any], X: Any, y: Any, optimizer: Any) -> Any:
+        """Train once on every minibatch; returns the loss of the last one."""
+        for part in self.minibatches():
+            last = optimize(loss(X[part], y[part]), optimizer)
+        return last
 
 
-def epoch(loss: Callable[[Any, Any], Any], X: Any, y: Any, optimizer: Any) -> Any:
-    """Train once on every minibatch; returns the loss of the last one."""
-    for i in range(0, len(X), 64):
-        last = optimize(loss(X[i : i + 64], y[i : i + 64]), optimizer)
-    return last
+DIGITS = Images(1797, 64, (64, 32, 10))
+LARGE = Images(128, 128, (784, 128, 10))  # one minibatch, for 101,770 parameters
 
 
-def digits_vmap() -> Step:
+def images_vmap(images: Images) -> Step:
     import numpy as np
 
     import micrograd
     import micrograd.functional as F
     from micrograd.optim import Adam
 
-    model, (X, y) = mlp((64, 32, 10)), map(np.array, digits())
+    model, (X, y) = mlp(images.sizes), map(np.array, images.drawn())
     parameters = model.parameters()
     optimizer = Adam(parameters, lr=RATE)
 
@@ -443,23 +474,23 @@ def digits_vmap() -> Step:
         losses = micrograd.vmap(lambda x, target: F.cross_entropy(model(x), target))(X, y)
         return sum(losses) / len(losses)
 
-    return lambda: (epoch(loss, X, y, optimizer), parameters)
+    return lambda: (images.epoch(loss, X, y, optimizer), parameters)
 
 
-def digits_torch() -> Step:
-    torch, parameters = torch_with(start((64, 32, 10)))
-    X, y = map(torch.tensor, digits())
+def images_torch(images: Images) -> Step:
+    torch, parameters = torch_with(start(images.sizes))
+    X, y = map(torch.tensor, images.drawn())
     optimizer = torch.optim.Adam(parameters, lr=RATE)
 
     def loss(X: Any, y: Any) -> Any:
         return torch.nn.functional.cross_entropy(forward(parameters, X), y)
 
-    return lambda: (epoch(loss, X, y, optimizer), parameters)
+    return lambda: (images.epoch(loss, X, y, optimizer), parameters)
 
 
-def digits_jax() -> Step:
-    jax, parameters = jax_with(start((64, 32, 10)))
-    X, y = map(jax.numpy.array, digits())
+def images_jax(images: Images) -> Step:
+    jax, parameters = jax_with(start(images.sizes))
+    X, y = map(jax.numpy.array, images.drawn())
 
     def loss(parameters: Any, X: Any, y: Any) -> Any:
         scores = jax.nn.log_softmax(forward(parameters, X, jax.nn.relu))
@@ -480,11 +511,19 @@ def digits_jax() -> Step:
 
     def step() -> Found:
         nonlocal state
-        for i in range(0, len(X), 64):
-            state, value, gs = adam(state, X[i : i + 64], y[i : i + 64])
+        for part in images.minibatches():
+            state, value, gs = adam(state, X[part], y[part])
         return value.block_until_ready(), gs
 
     return step
+
+
+def classifier(images: Images) -> dict[str, Peer]:
+    return {
+        "micrograd, vmap compiled": Peer(HERE, partial(images_vmap, images), from_values),
+        "PyTorch, vectorised by hand": Peer(TORCH, partial(images_torch, images), from_tensors),
+        "jax.jit, vectorised by hand": Peer(JAX, partial(images_jax, images), from_arrays),
+    }
 
 
 # The first of each work is the one that the others are compared with.
@@ -523,9 +562,6 @@ PEERS: dict[str, dict[str, Peer]] = {
         "PyTorch, vectorised by hand": Peer(TORCH, lambda: demo_torch, list),
         "micrograd 0.1.0": Peer(OLD, lambda: partial(demo_of_values, eager=True), list),
     },
-    "digits epoch": {
-        "micrograd, vmap compiled": Peer(HERE, digits_vmap, from_values),
-        "PyTorch, vectorised by hand": Peer(TORCH, digits_torch, from_tensors),
-        "jax.jit, vectorised by hand": Peer(JAX, digits_jax, from_arrays),
-    },
+    "digits epoch": classifier(DIGITS),
+    "MLP of 101,770 parameters, 128 samples": classifier(LARGE),
 }

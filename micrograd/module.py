@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
+from .compiler.row import Row
 from .engine import Value
 
 LISTS = list, tuple
@@ -60,8 +61,7 @@ class Module:
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to zero."""
-        for p in self.parameters():
-            p.grad = 0.0
+        Row(self.parameters()).zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
         """The data of all parameters by name, as nested lists of floats: it can be saved as JSON.

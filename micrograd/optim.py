@@ -1,7 +1,8 @@
 """Optimisers, with PyTorch's arguments, defaults and numbers, for anything that has `data` and `grad`.
 
 Each is one formula, its `rule`: for one parameter, new data and state out of data, gradient and state. Where NumPy is
-in use anyway and the parameters are many, the same formula moves all of them at once, in arrays.
+in use anyway and the parameters are many, the same formula moves all of them at once, in arrays; and if their gradients
+come from a compiled function, these arrays are where their numbers are (`compiler.home`).
 """
 
 import contextlib
@@ -10,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import truediv
 from typing import Any, TypeAlias
 
+from .compiler.home import MANY, PATIENCE, Home, one_at_a_time
+from .compiler.row import Row
 from .scalar import divide, maximum, number
 
 Numbers: TypeAlias = Any  # a list, or an array
 State: TypeAlias = dict[str, Numbers]
 Rule: TypeAlias = Callable[..., tuple[Any, ...]]  # of data, gradient, and each number of the state: these after a step
-
-MANY = 64  # from so many parameters on arrays are faster
 
 FLAGS = "nesterov", "amsgrad"
 NOT_NEGATIVE = "steps", "exp_avg_sq", "max_exp_avg_sq"  # of the state
@@ -52,33 +53,105 @@ class Optimizer:
         if len(set(map(id, self.params))) < len(self.params):
             raise ValueError("a parameter occurs twice, and would move twice as far")
         self.options = options
-        self.state: State = {name: [0.0] * len(self.params) for name in state}
-        self.steps = [0] * len(self.params)
+        self._row = Row([*self.params])
+        self._columns: State = {name: [0.0] * len(self.params) for name in state}
+        self._order: Any = None  # for each parameter, where its numbers are in the columns; None if that is the same
+        self.steps: Any = 0  # how many all parameters have made; a list or an array, if that is not one number
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients: set them to None, or to zero. As in PyTorch, a parameter without a gradient stays where
         it is in the next step, and one whose gradient is zero still moves by momentum and weight decay."""
+        with one_at_a_time:
+            if home := self._home():
+                at = self._row.span
+                if set_to_none:
+                    home.grad[at], home.none[at] = -0.0, True
+                else:
+                    home.grad[at] = home.np.where(home.none[at], -0.0, 0.0)
+                return
         for p in self.params:
             p.grad = None if set_to_none or p.grad is None else 0.0
 
     def step(self) -> None:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
+        with contextlib.suppress(TypeError), one_at_a_time:  # the state may be of another kind of number
+            if home := self._home() or (self._row.move_in() if Row.latest else None):
+                return self._step_in(home)
+        self._arrange(None)
         before, gs = [p.data for p in self.params], [p.grad for p in self.params]
-        if None in gs or len(set(self.steps)) > 1:
+        if None in gs or type(self.steps) is not int:
             after, state = self.in_groups(before, gs)
-            steps = [t if g is None else t + 1 for t, g in zip(self.steps, gs)]
+            steps: Any = even([t if g is None else t + 1 for t, g in zip(listed(self.each()), gs)])
         else:
-            steps = [self.steps[0] + 1] * len(gs)
-            after, *moved = self.moved(steps[0], before, gs, *self.state.values())
+            steps = self.steps + 1
+            after, *moved = self.moved(steps, before, gs, *self.state.values())
             state = dict(zip(self.state, moved))
         try:
-            for p, x in zip(self.params, after):
+            for p, x in zip(self.params, listed(after)):
                 p.data = x
             self.state, self.steps = state, steps
         except BaseException:
             for p, x in zip(self.params, before):
                 p.data = x
             raise
+
+    def each(self) -> Numbers:
+        """How many steps each parameter has made, in the order of the state."""
+        return [self.steps] * len(self.params) if type(self.steps) is int else self.steps
+
+    def _home(self) -> Home | None:
+        """Where the numbers of all parameters are, if that is one place."""
+        if self._row.values != self.params:
+            self._row = Row([*self.params])
+        return self._row.whole()
+
+    def _step_in(self, home: Home) -> None:
+        """A step on the arrays of a home."""
+        np, row = home.np, self._row
+        self._arrange(row.order)
+        at, steps, state = row.span, self.steps, [*self._columns.values()]
+        xs, gs = home.data[at], home.grad[at]
+        if True in home.absent or type(steps) is not int:  # together go those that have moved equally often
+            there, steps, after = ~home.none[at], np.array(self.each()), xs
+            counts = steps[there]
+            for t in (counts[:1] if (counts == counts[:1]).all() else np.unique(counts)).tolist():
+                mine, found = there & (steps == t), self.moved(t + 1, xs, gs, *self._columns.values())
+                after, *state = (np.where(mine, x, before) for x, before in zip(found, (after, *state)))
+            steps += there
+            steps = int(steps[0]) if (steps == steps[0]).all() else steps
+        else:
+            steps += 1
+            after, *state = self.moved(steps, xs, gs, *state)
+        home.data[at] = after
+        vars(self).update(_columns=dict(zip(self._columns, state)), steps=steps)
+        row.served += 1
+        if home.fed:
+            home.fed, home.patience = False, PATIENCE * len(home.values)
+
+    @property
+    def state(self) -> State:
+        """The numbers that are kept for each parameter, by name."""
+        self._arrange(None)
+        return self._columns
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._columns, self._order = state, None
+
+    def _arrange(self, order: Any) -> None:
+        """Bring what is kept for each parameter into the order of a home, or, for None, into that of the parameters."""
+        if order is not self._order:
+            back, there = self._order, None if order is None else order.argsort()
+
+            def arranged(numbers: Numbers, kind: str) -> Numbers:
+                column = sys.modules["numpy"].asarray(numbers, kind)
+                column = column if back is None else column[back]
+                return column if there is None else column[there]
+
+            state = {name: arranged(numbers, "f8") for name, numbers in self._columns.items()}
+            if type(self.steps) is not int:
+                self.steps = arranged(self.steps, "i8")
+            self._columns, self._order = state, order
 
     def rule(self, t: int) -> Rule:
         """The formula of the `t`-th step."""
@@ -87,22 +160,22 @@ class Optimizer:
     def moved(self, t: int, xs: Numbers, gs: Numbers, *state: Numbers) -> list[Numbers]:
         """Data and state after the `t`-th step."""
         np, rule = sys.modules.get("numpy"), self.rule(t)
-        if np and len(xs) >= MANY and not vars(self).get("amsgrad"):  # a maximum is of two numbers
+        if np and (len(xs) >= MANY or type(xs) is np.ndarray) and not vars(self).get("amsgrad"):  # a maximum is of two
             with contextlib.suppress(TypeError), np.errstate(all="ignore"):  # of Values there are no arrays of floats
-                data, grads = (np.fromiter(numbers, np.float64, len(xs)) for numbers in (xs, gs))
-                after, *changed = rule(data, grads, *(np.asarray(numbers, np.float64) for numbers in state))
-                return [after.tolist(), *changed]
-        rows = [*map(rule, xs, gs, *state)]
+                data, grads = (x if type(x) is np.ndarray else np.fromiter(x, np.float64, len(xs)) for x in (xs, gs))
+                return [*rule(data, grads, *(np.asarray(numbers, np.float64) for numbers in state))]
+        rows = [*map(rule, *map(listed, (xs, gs, *state)))]
         return [[row[i] for row in rows] for i in range(1 + len(state))]
 
     def in_groups(self, xs: Numbers, gs: Numbers) -> tuple[Numbers, State]:
         """The same where some have no gradient, now or before: together go those that have moved equally often."""
-        after, state = list(xs), {name: list(numbers) for name, numbers in self.state.items()}
-        for t in set(self.steps):
-            group = [i for i, g in enumerate(gs) if g is not None and self.steps[i] == t]
+        after, state = list(xs), {name: list(listed(numbers)) for name, numbers in self.state.items()}
+        steps = listed(self.each())
+        for t in set(steps):
+            group = [i for i, g in enumerate(gs) if g is not None and steps[i] == t]
             parts = [[numbers[i] for i in group] for numbers in (xs, gs, *self.state.values())]
             for numbers, into in zip(self.moved(t + 1, *parts), (after, *state.values())) if group else ():
-                for i, x in zip(group, numbers):
+                for i, x in zip(group, listed(numbers)):
                     into[i] = x
         return after, state
 
@@ -128,7 +201,7 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """All that a later run needs to go on as this one would, in lists and numbers: it can be saved as JSON."""
         state = {name: [x if type(x) is float else kept(name, x) for x in xs] for name, xs in self.state.items()}
-        return {"options": self.options, "steps": list(self.steps), "state": state}
+        return {"options": self.options, "steps": [*listed(self.each())], "state": state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a `state_dict()`.
@@ -155,11 +228,21 @@ class Optimizer:
         state = {name: [kept(name, x) for x in xs] for name, xs in saved["state"].items()}
         steps = [int(kept("steps", t)) for t in saved["steps"]]
         self.options = saved["options"]
-        self.state, self.steps = state, steps
+        self.state, self.steps = state, even(steps)
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={x!r}" for name, x in self.options.items())
         return f"{type(self).__name__}({len(self.params)} parameters, {options})"
+
+
+def listed(numbers: Numbers) -> Sequence[Any]:
+    """Numbers in a list or an array, as Python's own."""
+    return numbers if isinstance(numbers, list) else numbers.tolist()
+
+
+def even(steps: Sequence[int]) -> Any:
+    """One number, if all are the same."""
+    return steps[0] if len({*steps}) == 1 else steps
 
 
 def plain(name: str, x: Any) -> float:

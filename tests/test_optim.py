@@ -14,7 +14,8 @@ from programs import leaf
 
 import micrograd.optim
 from micrograd import Value
-from micrograd.optim import MANY, SGD, Adam, AdamW
+from micrograd.compiler.home import MANY
+from micrograd.optim import SGD, Adam, AdamW
 
 rates = st.floats(1e-4, 0.2)
 decays = st.sampled_from([0.0, 0.01, 0.3])

@@ -11,7 +11,9 @@ from .backward import seed
 from .check import LARGE, Check
 from .cost import is_narrow
 from .floats import FloatProgram
+from .home import settle
 from .program import Program
+from .row import Row
 from .signature import Signature
 from .structure import PLAIN, Results, kinds, result_like, twin
 from .surroundings import Surroundings
@@ -45,6 +47,8 @@ class Call:
         roots = {name: function, **given.roots()}
         passed = dict(zip(given.names, given.arguments))
         self.around = Surroundings(roots, passed)
+        if [v for v in (*self.around.values, *given.values) if settle(v)]:  # now they look as Values do
+            self.around = Surroundings(roots, passed)
         self.inputs = [(n, [number(kind) for kind in kinds(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
@@ -69,6 +73,7 @@ class Call:
         argument = {v: i for i, v in enumerate(twins) if v not in self.around.values}
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
+        self.row, self.varying = Row(self.leaves), [slot for slot, _ in self.slots]
         self.history = [v for v in self.leaves if isinstance(v, Value) and v._prev]
         computed = {id(x): i for i, x in enumerate(self.written.computed)}  # which `written` keeps
         places = [(x, computed.get(id(x)), argument.get(x)) for x in self.written.results.items]
@@ -118,11 +123,18 @@ class Call:
 
     def __call__(self, given: Signature) -> Any:
         """Run the program."""
-        values, program, leaves, history = given.values, self.program, self.leaves_of(given), self.history
+        values, program, leaves, history, row = (
+            given.values,
+            self.program,
+            self.leaves_of(given),
+            self.history,
+            self.row,
+        )
         if self.slots:
+            row = Row(leaves, row, self.varying)
             history = [*history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
         try:
-            bound = program.bind(leaves, [numbers for numbers in given.numbers if numbers])
+            bound = program.bind(row.data(), [numbers for numbers in given.numbers if numbers])
         except TypeError:
             raise TypeError(f"{self.name}: {PLAIN}") from None
         numbers, kept = program.run(*bound)
@@ -135,16 +147,15 @@ class Call:
             if program.unchecked and self.size <= LARGE and self.around.hold():
                 items = {self.items[i]: seed for i, seed in parts.items()}
                 found = dict.fromkeys(leaves, 0.0)
-                for i, g in zip(reached, gradients):  # one that is passed twice gets the sum
+                for i, g in zip(reached, map(float, gradients)):  # one that is passed twice gets the sum
                     found[leaves[i]] += g
                 self.check.gradients(given, dict(zip(leaves, map(float, bound[0]))), items, found)
                 program.unchecked = False
-            for leaf, g in zip(leaves if len(reached) == len(leaves) else [leaves[i] for i in reached], gradients):
-                leaf.grad = leaf.grad + g if leaf.grad is not None else g
+            row.add(reached, gradients)
             for leaf in [leaves[i] for i in met]:
                 leaf.grad = 0.0 if leaf.grad is None else leaf.grad
 
-        parent = Caller(None, (Leaves(leaves), *history), self.name, backward)
+        parent = Caller(None, (Leaves(row), *history), self.name, backward)
         items = []
         for place, send, plain, make in self.results:
             if plain:  # the usual case
@@ -173,21 +184,26 @@ class Caller(Value):
 class Leaves(Value):
     """Many leaves as one parent: one box in a picture, and one visit for `backward()`.
 
-    `backward()` reads the `grad` of a leaf before it starts, and sets it back after an error; here these are lists.
+    `backward()` reads the `grad` of a leaf before it starts, and sets it back after an error; here these are lists, or
+    functions that list them.
     """
 
-    __slots__ = ("leaves",)
+    __slots__ = ("row",)
 
-    def __init__(self, leaves: Sequence[Value]):
-        self.leaves = leaves
+    def __init__(self, row: Row):
+        self.row = row
         self.data, self._prev, self._op, self._grad_fn = None, (), "", NOTHING
-        self.label = f"{len(leaves)} leaves"
+        self.label = f"{len(row.values)} leaves"
 
     @property
-    def grad(self) -> list[Any]:
-        return [leaf.grad for leaf in self.leaves]
+    def leaves(self) -> Sequence[Value]:
+        return self.row.values
+
+    @property
+    def grad(self) -> list[Any] | Callable[[], list[Any]]:
+        return self.row.grads()
 
     @grad.setter
-    def grad(self, before: list[Any]) -> None:
-        for leaf, grad in zip(self.leaves, before):
+    def grad(self, before: list[Any] | Callable[[], list[Any]]) -> None:
+        for leaf, grad in zip(self.leaves, before if isinstance(before, list) else before()):
             leaf.grad = grad

@@ -12,6 +12,7 @@ from typing import Any
 from ..engine import Value
 from ..vmap import compiling
 from .call import Call
+from .home import View
 from .program import Program
 from .signature import Signature
 from .structure import NUMBER, Whole, alike, take_apart
@@ -102,9 +103,9 @@ class Compiled:
         """What there is in the arguments of a call."""
         kinds = (*map(type, args),)
         if not kwargs and kinds in self.usual:
-            values = [x for x in args if type(x) is Value]
+            values = [x for x in args if isinstance(x, Value)]
             return Signature(
-                args, len(args), *self.usual[kinds], [() if type(x) is Value else [x] for x in args], values
+                args, len(args), *self.usual[kinds], [() if isinstance(x, Value) else [x] for x in args], values
             )
         names = [*self.names[: len(args)], *(f"argument{i}" for i in range(len(self.names), len(args))), *kwargs]
         given = Signature([*args, *kwargs.values()], len(args), names, [], [], [])
@@ -114,7 +115,7 @@ class Compiled:
             structure = ("static", Whole(x)) if static else take_apart(x, found, given.values)
             given.structures.append(("number", type(x)) if structure == NUMBER and type(x) is not float else structure)
             given.numbers.append(found)
-        if {*kinds} <= {float, Value} and not kwargs and not self.static:
+        if {*kinds} <= {float, Value, View} and not kwargs and not self.static:
             self.usual[kinds] = given.names, given.structures
         return given
 

@@ -51,6 +51,10 @@ RESERVED = ("np", "torch", "functools", "float", "inf", "nan", "__debug__")  # n
 class Text:
     """A Function in NumPy.
 
+    Args:
+        function: what to print.
+        listed: whether it returns a list of floats, or the array.
+
     Attributes:
         constants: by name, the arrays that it uses.
         lines: a line for each step.
@@ -59,8 +63,8 @@ class Text:
     table: ClassVar[dict[str, str]] = NUMPY
     define: ClassVar[str] = '@np.errstate(all="ignore")\ndef {}({}):'
 
-    def __init__(self, function: Function):
-        self.function = function
+    def __init__(self, function: Function, listed: bool = True):
+        self.function, self.listed = function, listed
         self.constants: dict[str, Any] = {}
         tensors = *function.inputs, *(step.out for step in function.steps)
         self.names = Names([*RESERVED, *(tensor.name for tensor in tensors)])
@@ -109,9 +113,9 @@ class Text:
         return namespace[self.function.name]  # type: ignore[no-any-return]
 
     def returned(self) -> str:
-        """A list of floats, and the tensors that are kept."""
+        """The result, and the tensors that are kept."""
         kept = "".join(f"{tensor.name}, " for tensor in self.function.kept)
-        return f"return {self.operand(self.function.result, exact=True)}.tolist(), ({kept})"
+        return f"return {self.operand(self.function.result, exact=True)}{'.tolist()' * self.listed}, ({kept})"
 
     def formula(self, step: Step) -> str:
         operands = [self.operand(x, exact=not step.elementwise) for x in step.operands]

@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any
 
 from .. import scalar
-from ..engine import Value, data_of
+from ..engine import data_of
 from .callers import Line
 from .names import Names
 from .program import Box, Program, Way
@@ -205,8 +205,9 @@ class FloatProgram(Program):
         self.forward = Lines("forward", self.parameters, self.names, self.written.order, results, [*self.kept])
         self.run = self.forward.load()
 
-    def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
-        return [row([v.data for v in leaves]), *(row(listed(part)) for part in numbers)]
+    def bind(self, leaves: Any, numbers: Sequence[Any]) -> list[Any]:
+        given = row(leaves) if type(leaves) is list else leaves.tolist()
+        return [given, *(row(listed(part)) for part in numbers)]
 
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Lines:
         computed = {x for x in self.written.order if x not in self.names}

@@ -90,8 +90,8 @@ class Program(ABC):
         self.count = itertools.count()
 
     @abstractmethod
-    def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
-        """What `run` takes: the numbers of leaves, and those in the arguments of a call."""
+    def bind(self, leaves: Any, numbers: Sequence[Any]) -> list[Any]:
+        """What `run` takes: the numbers of leaves, in a list or an array, and those in the arguments of a call."""
 
     @abstractmethod
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Code:
@@ -120,7 +120,7 @@ class Program(ABC):
             everything = tuple(range(len(self.written.computed)))
             way = self.ways.get((everything, False)) or self.way_back(everything, False)
             asked = dict(zip(outputs, seeds))
-            found = self.back(way, arguments, [asked.get(i, 0.0) for i in everything])
+            found = [*map(float, self.back(way, arguments, [asked.get(i, 0.0) for i in everything]))]
             if all(map(math.isfinite, found)):  # no 0 * inf came of it
                 bits = sum(1 << i for i in outputs)
                 mine = [(i, g) for i, g in zip(way.reached, found) if self.made_of[i] & bits]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ..engine import Value
 from .arrays import ARRAY
+from .home import View
 from .structure import Whole, unflatten
 from .uses import Asks
 from .watch import CONTAINERS, items
@@ -64,7 +65,7 @@ class Signature(NamedTuple):
             answers += itertools.chain(*(found for found in hung if every or found[1] in names))
         parts = [*inner(self.arguments)] if same or types else []
         if types:
-            answers += map(type, parts)
+            answers += [Value if type(x) is View else type(x) for x in parts]
         if same:
             answers += self.identities(known)
             first: dict[int, int] = {}

@@ -12,6 +12,7 @@ from typing import Any
 from ..engine import NOTHING, Value
 from ..module import slots
 from .arrays import ARRAY, WHOLE_NUMBER, np
+from .home import View
 from .uses import foreign
 from .watch import ATOMS
 
@@ -38,9 +39,16 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         TypeError: `x` has an iterator, which the first of two runs would use up, or a kind of list, dict or array that
             could not be put together again. Not where there are `others`.
     """
+    if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
+        kinds = {*map(type, x)}
+        for usual, found, leaf in ({float}, numbers, NUMBER), ({Value, View}, values, VALUE):  # these are faster
+            if kinds <= usual:
+                found.extend(x)
+                return "list", type(x), (leaf,) * len(x)
+        return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
     if isinstance(x, Value):
         values.append(x)
-        if type(x) is Value:
+        if type(x) is Value or type(x) is View:
             return VALUE
         return ("value", type(x)) if others is not None else ("value", type(x), alike(vars(x)))
     if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.str[1:] not in KINDS:
@@ -59,12 +67,6 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
     if type(x) is dict:
         keys = tuple(map(Whole, x))
         return "dict", keys, tuple([take_apart(item, numbers, values, others) for item in x.values()])
-    if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
-        for kind, found, leaf in (float, numbers, NUMBER), (Value, values, VALUE):  # the two usual cases, faster
-            if {*map(type, x)} == {kind}:
-                found.extend(x)
-                return "list", type(x), (leaf,) * len(x)
-        return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
     if others is not None:
         others.append(x)
     elif isinstance(x, Iterator):

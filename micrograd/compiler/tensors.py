@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Value, data_of
+from ..engine import data_of
 from .emit import RESERVED, Text
 from .function import Function, Tensor
 from .layout import lay_out
@@ -60,18 +60,19 @@ class TensorProgram(Program):
         self.run = self.forward.load()
         self.row = struct.Struct(f"{len(leaf)}d")
 
-    def bind(self, leaves: Sequence[Value], numbers: Sequence[Any]) -> list[Any]:
-        try:
-            row = self.row.pack(*[v.data for v in leaves])
-        except struct.error as error:  # None, or a text, which NumPy would read as a number
-            raise TypeError(error) from None
-        return [np.ndarray(len(leaves), np.float64, row), *map(flat, numbers)]
+    def bind(self, leaves: Any, numbers: Sequence[Any]) -> list[Any]:
+        if type(leaves) is list:
+            try:
+                leaves = np.ndarray(len(leaves), np.float64, self.row.pack(*leaves))
+            except struct.error as error:  # None, or a text, which NumPy would read as a number
+                raise TypeError(error) from None
+        return [leaves, *map(flat, numbers)]
 
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Text:
         places = self.places.fork()
         row = places.add(Tensor("seeds", (len(seeds),)), list(zip(seeds, itertools.count())))
         inputs = [*self.inputs, *self.forward.function.kept, row]
-        return Text(lower(name, inputs, targets, places, late=False))
+        return Text(lower(name, inputs, targets, places, late=False), listed=False)
 
     def back(self, way: Way, arguments: Sequence[Any], seeds: Sequence[float]) -> Sequence[float]:
         found, _ = way.run(*arguments, np.array(seeds, dtype=np.float64))

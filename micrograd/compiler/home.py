@@ -1,0 +1,154 @@
+"""Parameters in one array.
+
+A compiled step would be mostly reading the `data` of parameters one by one, adding to each `grad`, and writing each
+`data` again. So where an optimiser moves what a program has sent gradients to, the numbers move into a home: an array
+of data, and one of gradients. The Values are views of their places there meanwhile: of a class that looks its numbers
+up. Programs and optimisers know their Values as a `Row`, which finds them in the home all at once.
+
+Whatever is unusual dissolves a home, and its Values are as before: a number that is no float, such as a Symbol while a
+function is traced; a copy; another class; or that they are used one by one more often than together, as in eager code,
+for which views are slow. The optimiser makes another home when there is reason to.
+"""
+
+import weakref
+from array import array
+from collections.abc import Iterable, Sequence
+from threading import RLock
+from typing import Any, ClassVar
+
+from ..engine import UNTOUCHED, Value
+
+MANY = 64  # from so many Values on arrays are faster
+PATIENCE = 8  # so often each of them may be used alone, on average, from step to step
+
+one_at_a_time = RLock()
+# The slot that is `data` of an ordinary Value has the home of a view and its place there, a pair: as that is one write,
+# another thread sees either the one or the other.
+SLOT, GRAD, CLASS = vars(Value)["data"], vars(Value)["grad"], vars(object)["__class__"]
+slot_of, grad_of = SLOT.__get__, GRAD.__get__
+
+
+class Home:
+    """The numbers of some Values, which become views.
+
+    Attributes:
+        data, grad: arrays; a gradient that is None is -0.0 there, as -0.0 + g is g for each g.
+        none: of each gradient whether it is None.
+        fed: whether a program has added to the gradients since the last step.
+        patience: how often single numbers may yet be used.
+    """
+
+    made: ClassVar[int] = 0  # how many there were
+
+    def __init__(self, values: Sequence[Value]):
+        import numpy as np
+
+        self.np, self.values = np, [*map(weakref.ref, values)]
+        self.alive, self.fed, self.patience = True, True, PATIENCE * len(values)
+        with one_at_a_time:
+            grads = [v.grad for v in values]
+            self.numbers = array(
+                "d", [v.data for v in values]
+            )  # of which one number is a float of Python, and read fast
+            self.slopes = array("d", [-0.0 if g is None else g for g in grads])
+            self.absent = bytearray(g is None for g in grads)
+            self.data, self.grad = np.frombuffer(self.numbers), np.frombuffer(self.slopes)
+            self.none = np.frombuffer(self.absent, dtype=bool)
+            Home.made += 1
+            for place, v in enumerate(values):
+                v.__class__ = View
+                SLOT.__set__(v, (self, place))
+
+    def dissolve(self) -> None:
+        """Make ordinary Values of all views."""
+        with one_at_a_time:
+            if self.alive:
+                self.alive = False
+                for ref, number, slope, absent in zip(self.values, self.numbers, self.slopes, self.absent):
+                    if (v := ref()) is not None:
+                        GRAD.__set__(v, None if absent else slope)
+                        SLOT.__set__(v, number)
+                        CLASS.__set__(v, Value)
+
+    def places(self, values: Iterable[Any]) -> list[int]:
+        """Where each of them is; -1 of those that are not here."""
+        return [at[1] if type(v) is View and (at := slot_of(v))[0] is self else -1 for v in values]
+
+
+def settle(x: Value) -> bool:
+    """Dissolve the home of `x`, if it has one, which is returned."""
+    with one_at_a_time:
+        found = type(x) is View
+        if found:
+            slot_of(x)[0].dissolve()
+    return found
+
+
+class View(Value):
+    """A Value whose numbers are in a home."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> Any:
+        slot = slot_of(self)
+        if type(slot) is not tuple:  # just now, another thread has dissolved the home
+            return slot
+        home, place = slot
+        x = home.numbers[place]
+        home.patience -= 1
+        if home.patience < 0:
+            home.dissolve()
+        return x
+
+    @data.setter
+    def data(self, x: Any) -> None:
+        slot = slot_of(self)
+        if type(slot) is tuple and type(x) is float:
+            home, place = slot
+            home.numbers[place] = x
+            home.patience -= 1
+            if home.patience > 0 and home.alive:
+                return
+        settle(self)
+        SLOT.__set__(self, x)
+
+    @property
+    def grad(self) -> Any:
+        slot = slot_of(self)
+        if type(slot) is not tuple:
+            return grad_of(self)
+        home, place = slot
+        x = None if home.absent[place] else home.slopes[place]
+        home.patience -= 1
+        if home.patience < 0:
+            home.dissolve()
+        return x
+
+    @grad.setter
+    def grad(self, x: Any) -> None:
+        slot = slot_of(self)
+        if type(slot) is tuple and (type(x) is float or x is None) and x is not UNTOUCHED:
+            home, place = slot
+            home.slopes[place], home.absent[place] = (-0.0, True) if x is None else (x, False)
+            home.patience -= 1
+            if home.patience > 0 and home.alive:
+                return
+        settle(self)
+        GRAD.__set__(self, x)
+
+    @property
+    def __class__(self) -> Any:
+        return Value
+
+    @__class__.setter
+    def __class__(self, kind: type) -> None:
+        settle(self)
+        CLASS.__set__(self, kind)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        settle(self)
+        return object.__reduce_ex__(self, protocol)
+
+
+View.__name__ = View.__qualname__ = "Value"

@@ -1,0 +1,722 @@
+"""Parameters in one array: all is as it is without."""
+
+import copy
+import gc
+import math
+import pickle
+import random
+import sys
+import threading
+import weakref
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd
+from micrograd import Value, gradcheck, vmap
+from micrograd.compiler.home import MANY, PATIENCE, Home, View, settle
+from micrograd.compiler.row import LASTING, Row
+from micrograd.nn import MLP
+from micrograd.optim import SGD, Adam
+
+X = [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75], [-0.5, 1.0, 0.125]] * 8
+
+
+def in_home(values):
+    return {type(v) is View for v in values}
+
+
+class Setup:
+    """A model of 73 parameters, a compiled loss over some samples, and an optimiser."""
+
+    def __init__(self, kind=SGD, samples=24, **options):
+        random.seed(0)
+        self.model = MLP(3, [8, 4, 1])
+        self.params = self.model.parameters()
+        self.optimizer = kind(self.params, **{"lr": 0.01, **options})
+
+        def plain(rows):
+            return sum((self.model(row) - row[0]) ** 2 for row in rows) / len(rows)
+
+        self.plain, self.loss, self.rows = plain, micrograd.compile(plain), X[:samples]
+        self.batched = micrograd.compile(lambda rows: sum(vmap(lambda row: self.model(row) ** 2)(rows)) * 0.01)
+        self.second = SGD(self.params[:70], lr=0.05)
+
+    def train(self, steps=1, loss=None):
+        for _ in range(steps):
+            self.optimizer.zero_grad()
+            (loss or self.loss)(self.rows).backward()
+            self.optimizer.step()
+        return self
+
+    def numbers(self):
+        return [(p.data, p.grad) for p in self.params]
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """Runs something without any home."""
+
+    def run(work):
+        with monkeypatch.context() as patch:
+            patch.setattr(Row, "move_in", lambda self: None)
+            return work()
+
+    return run
+
+
+def test_a_home_is_made_where_both_meet():
+    setup = Setup()
+    assert len(setup.params) == 73 >= MANY
+    for _ in range(3):  # an optimiser alone
+        setup.train(loss=setup.plain)
+        assert in_home(setup.params) == {False}
+    for _ in range(3):  # a program alone
+        setup.loss(X).backward()
+        assert in_home(setup.params) == {False}
+    setup.train()
+    assert in_home(setup.params) == {True}
+
+
+@pytest.mark.parametrize("samples", [1, 24])  # a program of floats, and one of tensors
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (SGD, {}),
+        (SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+        (Adam, {"weight_decay": 0.1}),
+        (Adam, {"amsgrad": True}),
+        (Adam, {"eps": 0.0}),
+    ],
+)
+def test_the_same_numbers_as_without(homeless, kind, options, samples):
+    def work():
+        setup = Setup(kind, samples, **options)
+        before = Home.made
+        setup.train(20)
+        return setup.numbers(), setup.optimizer.state_dict(), Home.made > before
+
+    (numbers, state, made), (wanted, its_state, never) = work(), homeless(work)
+    assert (made, never) == (True, False)
+    assert repr((numbers, state)) == repr((wanted, its_state))
+    assert {type(x) for pair in numbers for x in pair} == {float}
+
+
+def test_a_view_looks_like_a_value():
+    setup = Setup().train()
+    p = setup.params[0]
+    assert type(p.data) is type(p.grad) is float
+    assert isinstance(p, Value)
+    assert p.__class__ is Value
+    assert type(p).__name__ == type(p).__qualname__ == "Value"
+    assert repr(p) == f"Value(data={p.data!r}, grad={p.grad!r})"
+    assert f"{p:.3f}" == f"{p.data:.3f}"
+    assert p in {p}
+    p.label = "first"
+    assert (p.label, vars(p)) == ("first", {"label": "first"})
+    assert in_home([p]) == {True}
+    home = setup.optimizer._home()
+    assert (settle(p), settle(p)) == (True, False)
+    assert type(p) is Value
+    home.dissolve()  # of which nothing is left
+    assert type(p.data) is float
+    assert p.label == "first"
+
+
+SOMETHING_UNUSUAL: dict[str, Any] = {
+    "a whole number": lambda p: setattr(p, "data", 3),
+    "a number of NumPy": lambda p: setattr(p, "grad", np.float64(2.0)),
+    "a Value": lambda p: setattr(p, "data", Value(2.0)),
+    "a gradient that is a Value": lambda p: setattr(p, "grad", Value(2.0)),
+    "a copy": copy.copy,
+    "a deep copy": copy.deepcopy,
+    "a pickle": pickle.dumps,
+    "another class": lambda p: setattr(p, "__class__", type("Own", (Value,), {"__slots__": ()})),
+    "graph": lambda p: gradcheck(lambda q: q * q, [p]),
+}
+
+
+@pytest.mark.parametrize("name", SOMETHING_UNUSUAL)
+def test_what_is_unusual_dissolves_a_home(name, homeless):
+    def work():
+        setup = Setup().train(3)
+        out = SOMETHING_UNUSUAL[name](setup.params[5])
+        return setup, [(repr(p.data), repr(p.grad), type(p).__name__) for p in setup.params], repr(out)
+
+    setup, *found = work()
+    _, *wanted = homeless(work)
+    assert found == wanted
+    if name != "graph":
+        assert in_home(setup.params) == {False}
+
+
+def test_whole_numbers_and_none_are_what_was_assigned():
+    setup = Setup().train(2)
+    p, q = setup.params[:2]
+    p.grad = None
+    assert p.grad is None
+    p.grad = 0.5
+    q.data = -0.0
+    assert (p.grad, str(q.data)) == (0.5, "-0.0")
+    q.grad = math.inf
+    assert in_home([p, q]) == {True}
+    q.grad = 0
+    assert type(q.grad) is int
+    assert p.grad == 0.5
+    assert in_home([p, q]) == {False}
+
+
+def test_copies_are_their_own():
+    setup = Setup(Adam).train(3)
+    for made in (copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+        model, optimizer = made((setup.model, setup.optimizer))
+        assert model.state_dict() == setup.model.state_dict()
+        assert [p.grad for p in optimizer.params] == [p.grad for p in setup.params]
+        assert all(p is q for p, q in zip(model.parameters(), optimizer.params))
+        optimizer.step()
+        assert model.state_dict() != setup.model.state_dict()
+        setup.train()
+    assert in_home(setup.params) == {True}
+    state = pickle.loads(pickle.dumps(setup.params[0].__getstate__()))
+    assert state[1]["data"] == setup.params[0].data
+
+
+def test_states_are_saved_and_loaded(homeless):
+    def work():
+        setup, other = Setup(Adam).train(3), Setup(Adam).train(5)
+        other.model.load_state_dict(setup.model.state_dict())
+        other.optimizer.load_state_dict(setup.optimizer.state_dict())
+        return other.train(2).numbers(), setup.train(2).numbers(), other.optimizer.state_dict()
+
+    one, two, state = work()
+    assert one == two
+    assert (one, two, repr(state)) == tuple(x if i < 2 else repr(x) for i, x in enumerate(homeless(work)))
+
+
+def test_no_gradient_and_a_gradient_of_zero(homeless):
+    def work():
+        setup = Setup(SGD, momentum=0.9)
+        unused = [Value(1.0) for _ in range(70)]
+        setup.optimizer = SGD([*setup.params, *unused], lr=0.1, momentum=0.9)
+        seen = []
+        for i in range(8):
+            setup.optimizer.zero_grad(set_to_none=i % 3 > 0)
+            seen.append([p.grad for p in setup.optimizer.params])
+            if i % 4 == 1:
+                setup.params[3].grad = None
+                unused[i].grad = 0.25
+            setup.loss(setup.rows).backward()
+            seen.append([p.grad for p in setup.optimizer.params])
+            setup.optimizer.step()
+            seen.append([p.data for p in setup.optimizer.params])
+        seen.append(setup.optimizer.state_dict())
+        setup.optimizer.zero_grad()
+        setup.optimizer.step()
+        seen.append([p.data for p in setup.optimizer.params])
+        return repr(seen)
+
+    assert work() == homeless(work)
+
+
+def test_leaves_that_are_only_in_a_condition(homeless):
+    def work():
+        w = [Value(0.1 * i) for i in range(100)]
+        optimizer = SGD(w, lr=0.1)
+        loss = micrograd.compile(lambda: sum(a.where_le(0.5, b, b * 2.0) for a, b in zip(w[:60], w[20:])))
+        for _ in range(4):
+            optimizer.zero_grad()
+            loss().backward()
+            optimizer.step()
+        return [(v.data, v.grad) for v in w]
+
+    assert work() == homeless(work)
+
+
+def test_gradients_add_up_and_eager_code_joins_in(homeless):
+    def work():
+        setup = Setup(Adam).train(2)
+        for _ in range(4):
+            setup.optimizer.zero_grad()
+            for rows in X[:10], X[:10], X[10:20]:
+                setup.loss(rows).backward()
+            out = setup.loss(setup.rows) * 2.0
+            out.backward()
+            out.backward()
+            setup.plain(X[:1]).backward()
+            (setup.loss(setup.rows) + setup.params[0] * 3.0).backward()
+            for p in setup.params:
+                p.grad = min(max(p.grad, -0.1), 0.1)
+            setup.optimizer.step()
+            for p in setup.params[::2]:
+                p.data -= 0.01 * p.grad
+            out.backward()  # with the numbers of then
+        return setup.numbers()
+
+    got, want = work(), homeless(work)
+    assert got == want
+
+
+def test_two_programs_and_two_optimisers_over_the_same_parameters(homeless):
+    def work():
+        setup = Setup()
+        half = [p for layer in setup.model.layers[:1] for p in layer.parameters()] + setup.params[32:68]
+        second = Adam(half, lr=0.01)
+        other = micrograd.compile(lambda rows: sum(vmap(lambda row: setup.model(row).tanh())(rows)))
+        for i in range(12):
+            for optimizer in setup.optimizer, second:
+                optimizer.zero_grad()
+                (setup.loss(setup.rows) + other(setup.rows)).backward()
+                optimizer.step()
+            if i % 3 == 0:
+                other(X[:12]).backward()
+                second.step()
+        return setup.numbers(), in_home(setup.params)
+
+    (numbers, home), (wanted, none) = work(), homeless(work)
+    assert numbers == wanted
+    assert (home, none) == ({True}, {False})
+
+
+def test_parameters_and_others_as_arguments(homeless):
+    """Some leaves are in the home, others not; some come twice, and each time others."""
+
+    def work():
+        setup = Setup()
+        rng = random.Random(1)
+        table = [[Value(rng.uniform(-1, 1)) for _ in range(3)] for _ in range(40)]
+        setup.optimizer = Adam([*setup.params, *(v for row in table for v in row)], lr=0.01)
+        frozen = [Value(rng.uniform(-1, 1)) for _ in range(3)]
+        inputs = [Value(0.5) for _ in range(3)]
+
+        @micrograd.compile
+        def loss(rows, shift):
+            return sum(setup.model([a * b + c for a, b, c in zip(row, frozen, shift)]).tanh() for row in rows) + sum(
+                f * f for f in frozen
+            )
+
+        for i in range(8):
+            setup.optimizer.zero_grad()
+            rows = [table[rng.randrange(40)] for _ in range(20)]
+            loss(rows, [Value(0.1), Value(0.2), Value(0.3)] if i % 2 else inputs).backward()
+            setup.optimizer.step()
+        return [(v.data, v.grad) for v in (*setup.optimizer.params, *frozen, *inputs)], len(loss.order)
+
+    assert work() == homeless(work)
+
+
+def test_all_parameters_as_arguments(homeless):
+    def work():
+        w = [Value(math.sin(i)) for i in range(100)]
+        loss = micrograd.compile(lambda *w: sum((a * b - 0.1) ** 2 for a, b in pairwise(w)))
+        lists = micrograd.compile(lambda w: sum((a * b - 0.1) ** 2 for a, b in pairwise(w)))
+        optimizer = SGD(w, lr=0.1)
+        for i in range(6):
+            optimizer.zero_grad()
+            total = loss(*w) if i % 2 else lists(w)
+            total.backward()
+            optimizer.step()
+        return [(v.data, v.grad) for v in w], in_home(w), len(loss.order), len(lists.order)
+
+    (numbers, home, *orders), (wanted, none, *_) = work(), homeless(work)
+    assert numbers == wanted
+    assert (home, none, orders) == ({True}, {False}, [1, 1])
+
+
+def test_one_program_is_enough():
+    """What is a view is no other structure, and around a function nothing has changed."""
+    setup = Setup()
+    asked = micrograd.compile(lambda w: sum(v * v if isinstance(v, Value) else v for v in w))
+    for _ in range(6):
+        setup.train()
+        asked(setup.params).backward()
+        settle(setup.params[0])
+        asked(setup.params)
+    assert (len(setup.loss.order), len(asked.order)) == (1, 1)
+
+
+def test_it_is_traced_anew_while_there_is_a_home(homeless):
+    def work():
+        setup = Setup(Adam).train(3)
+        scale = {"by": 2.0}
+        other = micrograd.compile(lambda rows: setup.plain(rows) * scale["by"])
+        for by in 2.0, 3.0:  # a guard changes
+            scale["by"] = by
+            setup.train(2, other)
+        setup.rows = X[:20]  # another structure
+        setup.train(2)
+        return setup.numbers(), len(setup.loss.order), len(other.order)
+
+    assert work() == homeless(work)
+
+
+def test_a_function_that_is_refused_leaves_all_as_it_was():
+    setup = Setup().train(3)
+    before = setup.numbers()
+    with pytest.raises(TypeError, match="looks at"):
+        micrograd.compile(lambda: setup.params[0] if setup.params[0] > 0 else setup.params[1])()
+    assert setup.numbers() == before
+
+
+def test_derivatives_of_derivatives():
+    setup = Setup().train(3)
+    p, q = setup.params[:2]
+    a, b = p.data, q.data
+    p.data, p.grad = Value(a), Value(0.0)
+    out = p * p * q.data
+    out.backward()
+    p.grad.backward()
+    assert p.data.grad == pytest.approx(2.0 * b)
+    with pytest.raises(TypeError, match="plain numbers"):
+        setup.loss(setup.rows)
+    p.data, p.grad = a, 0.0
+    setup.train(3)
+    assert in_home(setup.params) == {True}
+
+
+def test_an_error_on_the_way_back_changes_nothing():
+    setup, others = Setup().train(3), [Value(1.0) for _ in range(3)]
+    loss = micrograd.compile(lambda rows, others: setup.plain(rows) * others[0] * others[1])
+
+    def refuse():
+        raise ZeroDivisionError
+
+    def refuse_after_something_unusual():
+        setup.params[0].grad = 7
+        raise ZeroDivisionError
+
+    for by_hand in refuse, refuse_after_something_unusual:
+        setup.train(3, lambda rows: loss(rows, others))
+        setup.params[2].grad = None
+        first = setup.params[0] * 1.0
+        first._backward = by_hand
+        before = setup.numbers(), [v.grad for v in others]
+        out = loss(setup.rows, others) + first  # the way back goes through the program first
+        assert in_home(setup.params) == {True}
+        with pytest.raises(ZeroDivisionError):
+            out.backward()
+        assert (setup.numbers(), [v.grad for v in others]) == before
+
+
+def test_a_step_does_all_or_nothing():
+    setup = Setup(Adam).train(3)
+    setup.optimizer.state["exp_avg"] = ["no number"] * 73
+    before, steps = setup.numbers(), setup.optimizer.steps
+    with pytest.raises(ValueError, match="no number"):
+        setup.optimizer.step()
+    assert (setup.numbers(), setup.optimizer.steps) == (before, steps)
+
+
+def test_a_state_of_values():
+    setup = Setup(SGD, momentum=0.5).train(3)
+    setup.optimizer.state["momentum_buffer"] = [Value(1.0)] * 73
+    setup.optimizer.step()
+    assert {type(p.data) for p in setup.params} == {Value}
+
+
+def test_used_one_by_one_they_are_values_again():
+    uses = {
+        "reads": lambda p: p.data,
+        "reads of gradients": lambda p: p.grad,
+        "writes": lambda p: setattr(p, "data", 1.0),
+        "writes of gradients": lambda p: setattr(p, "grad", 0.5),
+    }
+    for use in uses.values():
+        setup = Setup().train(3)
+        for _ in range(PATIENCE):
+            assert in_home(setup.params) == {True}
+            [use(p) for p in setup.params]
+        [use(p) for p in setup.params]
+        assert in_home(setup.params) == {False}
+        assert setup.params[-1].data == 1.0 or use is not uses["writes"]
+        assert setup.params[-1].grad == 0.5 or use is not uses["writes of gradients"]
+    for _ in range(2):  # an eager training
+        setup.train(loss=setup.plain)
+    assert in_home(setup.params) == {False}
+    setup.train(2)  # a compiled one, in which each is used now and then
+    for _ in range(2 * PATIENCE):
+        assert in_home(setup.params) == {True}
+        for p in setup.params:
+            p.grad *= 0.5
+        setup.train()
+
+
+def test_homes_that_do_not_last_are_not_made_for_ever():
+    setup = Setup()
+    made = []
+    for _ in range(40):
+        setup.train()
+        made.append(in_home(setup.params) == {True})
+        settle(setup.params[0])
+    assert sum(made) < 10
+    assert LASTING > 1
+
+
+def test_another_list_of_parameters():
+    setup = Setup().train(3)
+    new = Value(1.0)
+    old, setup.optimizer.params[0] = setup.params[0], new
+    new.grad = 0.5
+    before = old.data
+    setup.optimizer.step()
+    assert (old.data, new.data) == (before, 1.0 - 0.01 * 0.5)
+    setup.optimizer.zero_grad()
+    assert new.grad is None
+    assert old.grad is not None
+
+
+def test_the_model_is_pruned_and_tied(homeless):
+    def work():
+        setup = Setup().train(3)
+        neuron = setup.model.layers[1].neurons[0]
+        neuron.w[0] = neuron.w[1]
+        setup.model.layers[0].neurons[3].w[:] = setup.model.layers[0].neurons[2].w
+        setup.params = setup.model.parameters()
+        setup.optimizer = SGD(setup.params, lr=0.01, momentum=0.9)
+        return setup.train(4).numbers(), len(setup.params), in_home(setup.params)
+
+    (numbers, count, home), (wanted, same, none) = work(), homeless(work)
+    assert (numbers, count) == (wanted, same)
+    assert (home, none) == ({True}, {False})
+
+
+def test_foreign_parameters_and_subclasses(homeless):
+    class Foreign:  # has no hash, either
+        data, grad = 1.0, 0.5
+
+        def __eq__(self, other):
+            return NotImplemented
+
+    class Own(Value):
+        pass
+
+    def work(extra):
+        setup = Setup()
+        setup.optimizer = SGD([*setup.params, extra], lr=0.01)
+        setup.train(2)
+        extra.grad = 0.5
+        setup.optimizer.step()
+        return setup.numbers(), extra.data, in_home(setup.params)
+
+    for kind in Foreign, lambda: Own(1.0), lambda: Value(np.float64(1.0)):
+        numbers, x, home = work(kind())
+        wanted, y, _ = homeless(lambda kind=kind: work(kind()))
+        assert (numbers, x) == (wanted, y)
+    assert home == {True}
+    number = Value(1.0)
+    number.data = 1
+    assert work(number)[2] == {False}
+
+
+def test_an_optimiser_of_other_parameters_makes_none():
+    setup = Setup()
+    others = [Value(1.0) for _ in range(100)]
+    setup.loss(setup.rows).backward()
+    SGD(others).step()
+    setup.loss(setup.rows).backward()
+    SGD(others[:3]).step()
+    assert in_home([*others, *setup.params]) == {False}
+
+
+def test_without_numpy_there_is_none(monkeypatch):
+    setup = Setup(samples=1)
+    setup.loss(setup.rows).backward()
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    setup.optimizer.step()
+    assert in_home(setup.params) == {False}
+
+
+def test_two_models_that_meet_move_together(homeless):
+    def work():
+        one, two = Setup(), Setup(Adam)
+        both = micrograd.compile(lambda rows: sum(one.model([two.model(row).tanh(), row[1], row[2]]) for row in rows))
+        one.train(2)
+        apart = in_home(one.params) | in_home(two.params)
+        for _ in range(3):
+            for setup in one, two:
+                setup.train(1, both)
+            one.train(1)
+        return one.numbers(), two.numbers(), apart, in_home(one.params), in_home(two.params), Home.made
+
+    before = Home.made
+    *numbers, apart, first, second, made = work()
+    assert (apart, first, second, made) == ({True, False}, {True}, {True}, before + 2)
+    assert numbers == [*homeless(work)[:2]]
+
+
+def test_two_homes_become_one():
+    one, two = Setup().train(3), Setup().train(3)
+    both = micrograd.compile(lambda: one.plain(X[:2]) + two.plain(X[:2]))
+    for setup in one, two, one, two:
+        setup.optimizer.zero_grad()
+        both().backward()
+        setup.optimizer.step()
+    assert one.optimizer._home() is two.optimizer._home() is not None
+    settle(one.params[0])
+    one.train(3)
+    two.train(3)
+    assert one.optimizer._home() is not two.optimizer._home()
+    for _ in range(2 * PATIENCE):
+        for setup in one, two:
+            setup.optimizer.zero_grad()
+            both().backward()
+            setup.optimizer.step()
+    assert one.optimizer._home() is two.optimizer._home() is not None
+
+
+def test_what_is_no_number_beside_a_home():
+    setup = Setup()
+    scale = Value(1.0)
+    scale.data = 2  # a whole number stays where it is
+    loss = micrograd.compile(lambda rows: setup.plain(rows) * scale)
+    setup.train(3, loss)
+    assert in_home(setup.params) == {True}
+    for wrong in Value(1.0), Value(Value(1.0)):
+        scale.data = wrong
+        with pytest.raises(TypeError, match="plain numbers"):
+            loss(setup.rows)
+    scale.data = 3
+    assert loss(setup.rows).data == pytest.approx(3 * setup.plain(setup.rows).data)
+
+
+def test_few_parameters_make_none():
+    w = [Value(1.0) for _ in range(3)]
+    frozen = [Value(1) for _ in range(100)]
+    for v in frozen:
+        v.data = 1
+    optimizer, loss = SGD(w), micrograd.compile(lambda: sum(a * b for a in w for b in frozen))
+    loss().backward()
+    optimizer.step()
+    assert in_home(w) == {False}
+
+
+def test_all_is_freed_with_the_values():
+    setup = Setup(Adam).train(3)
+    home, p = weakref.ref(setup.optimizer._home()), weakref.ref(setup.params[0])
+    some = setup.params[1]
+    gc.collect()
+    gc.disable()
+    try:
+        model, loss = setup.model, setup.loss
+        del setup.optimizer, setup.plain, setup.loss, setup.model, setup.params, setup, model, loss
+        gc.collect()
+        assert p() is None
+        assert home() is not None
+        settle(some)
+        assert home() is None
+        values = [Value(1.0) for _ in range(MANY)]
+        home = weakref.ref(Home(values))
+        assert home() is not None
+        del values
+        assert home() is None  # not even the collector was needed
+    finally:
+        gc.enable()
+
+
+def test_what_is_dissolved_while_another_thread_looks():
+    """That thread may have found the class of a view, and then the number of an ordinary Value."""
+    v = Value(2.0)
+    v.grad = 3.0
+    data, grad = vars(View)["data"], vars(View)["grad"]
+    assert (data.fget(v), grad.fget(v)) == (2.0, 3.0)
+    data.fset(v, 4.0)
+    grad.fset(v, 5.0)
+    assert (v.data, v.grad) == (4.0, 5.0)
+
+
+def test_threads():
+    setups = [Setup(Adam) for _ in range(3)]
+    wanted = Setup(Adam).train(1).train(60).numbers()
+    for setup in setups:
+        setup.train(1)
+    stop = threading.Event()
+
+    def disturb():
+        while not stop.is_set():
+            for setup in setups:
+                pickle.dumps(setup.params[0])
+                assert {type(p.data) for p in setup.params} == {float}
+
+    threads = [threading.Thread(target=setup.train, args=(60,)) for setup in setups]
+    disturber = threading.Thread(target=disturb)
+    for thread in (disturber, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    disturber.join()
+    for setup in setups:
+        assert setup.numbers() == wanted
+
+
+def test_to_torch_and_back():
+    torch = pytest.importorskip("torch")
+    setup = Setup().train(3)
+    exported = setup.loss.to_torch(setup.rows)
+    assert exported(torch.tensor(setup.rows)).item() == pytest.approx(setup.loss(setup.rows).data)
+    setup.train(3)
+    with torch.no_grad():
+        for p in exported.parameters():
+            p += 1.0
+    before = [p.data for p in Setup().train(3).params]
+    setup.loss.from_torch(exported)
+    assert [p.data for p in setup.params] == pytest.approx([x + 1.0 for x in before])
+    setup.train(1)
+    assert in_home(setup.params) == {True}
+
+
+def test_a_program_that_loses_its_leaves():
+    """The Row of a call whose program is gone is gone, too."""
+    setup = Setup()
+    setup.loss(setup.rows).backward()
+    setup.loss.calls.clear()
+    setup.loss.order.clear()
+    gc.collect()
+    setup.optimizer.step()
+    assert in_home(setup.params) == {False}
+
+
+def descend(setup, rng):
+    for p in setup.params:
+        p.data -= 0.01 * (p.grad or 0.0)
+
+
+ACTIONS: dict[str, Any] = {
+    "compiled": lambda s, rng: s.loss(s.rows).backward(),
+    "vmap": lambda s, rng: s.batched(s.rows).backward(),
+    "eager": lambda s, rng: s.plain(s.rows[:1]).backward(),
+    "step": lambda s, rng: s.optimizer.step(),
+    "step of some": lambda s, rng: s.second.step(),
+    "zero": lambda s, rng: s.optimizer.zero_grad(),
+    "zero of some": lambda s, rng: s.second.zero_grad(set_to_none=False),
+    "zero of the model": lambda s, rng: s.model.zero_grad(),
+    "train": lambda s, rng: s.train(2),
+    "write": lambda s, rng: setattr(rng.choice(s.params), "data", rng.random()),
+    "descend": descend,
+    "none": lambda s, rng: setattr(rng.choice(s.params), "grad", None),
+    "whole": lambda s, rng: setattr(rng.choice(s.params), "grad", 1),
+    "copy": lambda s, rng: copy.deepcopy(s.model),
+    "load": lambda s, rng: s.model.load_state_dict(s.model.state_dict()),
+    "load optimiser": lambda s, rng: s.optimizer.load_state_dict(s.optimizer.state_dict()),
+}
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_anything_in_any_order(seed, homeless):
+    def work():
+        rng = random.Random(seed)
+        setup = Setup(Adam if seed % 2 else SGD, **{} if seed % 2 else {"momentum": 0.9})
+        setup.second = SGD(setup.params[: rng.choice([10, 70])], lr=0.05)
+        seen = []
+        for _ in range(30):
+            name = rng.choice([*ACTIONS])
+            ACTIONS[name](setup, rng)
+            seen.append((name, [x for pair in setup.numbers() for x in pair]))
+        saved = setup.optimizer.state_dict()
+        return [*seen, (repr(saved["steps"]), [x for column in saved["state"].values() for x in column])]
+
+    for (name, got), (same, want) in zip(work(), homeless(work)):
+        assert name == same
+        assert [(g is None, type(g)) for g in got] == [(w is None, type(w)) for w in want], name
+        assert [0.0 if g is None else g for g in got] == pytest.approx([w or 0.0 for w in want], rel=1e-9), name
