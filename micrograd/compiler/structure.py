@@ -20,6 +20,7 @@ PLAIN = "a compiled function computes with plain numbers in Values"
 LIST = "pass a list, or a plain array, of numbers or Values"
 NUMBER, VALUE = ("number",), ("value", Value)
 KINDS = "f8", "i8", "b1", "O"  # of arrays, in NumPy's words, that compute as plain numbers do, or have Values
+PLAIN_ARRAYS = {dtype: dtype.str for dtype in map(np.dtype, KINDS[:3])} if np else {}
 
 
 def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any] | None = None) -> Hashable:
@@ -46,6 +47,9 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
                 found.extend(x)
                 return "list", type(x), (leaf,) * len(x)
         return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
+    if type(x) is ARRAY and x.dtype in PLAIN_ARRAYS:  # the usual case, faster
+        numbers.append(x.flatten())  # a copy: the caller may write into `x` later
+        return "numbers", x.shape, PLAIN_ARRAYS[x.dtype]
     if isinstance(x, Value):
         values.append(x)
         if type(x) is Value or type(x) is View:
@@ -60,7 +64,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         numbers.append(x)
         return NUMBER
     if type(x) is ARRAY and x.dtype != object:
-        numbers.append(np.array(x).reshape(-1))  # a copy: the caller may write into `x` later
+        numbers.append(x.flatten())
         return "numbers", x.shape, x.dtype.str
     if type(x) is ARRAY:
         return "array", x.shape, tuple([take_apart(item, numbers, values, others) for item in x.flat])
