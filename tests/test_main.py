@@ -168,9 +168,16 @@ program.main()
     assert float(done.stdout.partition(" steps in ")[2].split()[0]) > 20  # the whole time is the whole time
 
 
+HEED_INTERRUPTS = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what runs in its background ignore them
+runpy.run_module("micrograd", run_name="__main__")
+"""
+
+
 @pytest.mark.parametrize("way", [[], ["--eager"]], ids=["compiled", "eager"])
 def test_ctrl_c_keeps_what_was_trained(way, tmp_path):
-    command = [sys.executable, "-m", "micrograd", "--steps", "1000000", "--samples", "10", *way]
+    command = [sys.executable, "-c", HEED_INTERRUPTS, "--steps", "1000000", "--samples", "10", *way]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=subprocess.PIPE, text=True, env=HERE)
     assert process.stderr is not None
     while " 0/1000000 " in (begun := process.stderr.read(40)) or "/1000000" not in begun:
@@ -212,4 +219,13 @@ def test_a_closed_pipe_is_no_traceback(args, tmp_path):
     assert "BrokenPipe" not in done.stderr
     if "--help" not in args:
         assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == "stopped: nobody reads what is printed"
         assert (tmp_path / "moon_mlp.png").exists()
+
+
+def test_two_closed_pipes(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "micrograd", "--steps", "1", "--samples", "5"]
+    assert subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=writer, env=HERE).returncode == 1
+    os.close(writer)
