@@ -173,7 +173,7 @@ class Optimizer:
         steps = listed(self.each())
         for t in set(steps):
             group = [i for i, g in enumerate(gs) if g is not None and steps[i] == t]
-            parts = [[numbers[i] for i in group] for numbers in (xs, gs, *self.state.values())]
+            parts = [[numbers[i] for i in group] for numbers in (xs, gs, *state.values())]
             for numbers, into in zip(self.moved(t + 1, *parts), (after, *state.values())) if group else ():
                 for i, x in zip(group, listed(numbers)):
                     into[i] = x

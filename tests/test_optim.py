@@ -281,3 +281,15 @@ def test_many_parameters_of_another_kind_of_number():
         p.grad = Value(0.5)
     SGD(ours, lr=0.1, momentum=0.9).step()
     assert all(p.data.data == pytest.approx(0.95) for p in ours)
+
+
+def test_numbers_stay_those_of_python_where_few_of_many_move():
+    params = [Value(float(i)) for i in range(100)]
+    optimiser = Adam(params, lr=0.1)
+    for moving in (params, params[:3], params):
+        optimiser.zero_grad()
+        for p in moving:
+            p.grad = 1.0
+        optimiser.step()
+        assert {type(p.data) for p in params} == {float}
+        assert {type(x) for xs in optimiser.state_dict()["state"].values() for x in xs} == {float}
