@@ -8,6 +8,7 @@ import copy
 import dataclasses
 import enum
 import functools
+import importlib
 import itertools
 import math
 import operator
@@ -1098,6 +1099,7 @@ def test_gradients_that_differ_are_told():
         lambda x: np.arange(3)[x],
         lambda x: np.array([x, x]) > 0,
         lambda x: np.array([x]).astype(int),
+        lambda x: print(np.array([x])),
     ],
 )
 def test_what_looks_at_a_number_says_so(look):
@@ -1263,6 +1265,26 @@ def test_variables_of_the_environment(monkeypatch):
     for rate in (2.0, 3.0):
         monkeypatch.setenv("RATE", str(rate))
         assert compiled(1.0).data == 2.0 * rate
+
+
+def test_modules_that_a_package_imports(tmp_path, monkeypatch):
+    (tmp_path / "pack/inner").mkdir(parents=True)
+    (tmp_path / "pack/settings.py").write_text("RATE = 2.0")
+    code = "def f(x):\n    import math\n    from ..settings import RATE\n    return x * RATE * math.sqrt(4.0)"
+    (tmp_path / "pack/inner/rooms.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings: Any
+    settings, rooms = map(importlib.import_module, ("pack.settings", "pack.inner.rooms"))
+    compiled = micrograd.compile(rooms.f)
+    for rate in (2.0, 3.0):
+        settings.RATE = rate
+        assert compiled(A).data == 2.0 * rate * A.data
+
+
+def test_numbers_in_another_order_of_bytes():
+    compiled = micrograd.compile(lambda X: A * X[0])
+    for kind in (">f8", "<f8", ">i8"):
+        assert compiled(np.array([3, 4], kind)).data == 6.0
 
 
 def test_any_global():
