@@ -75,8 +75,9 @@ class Optimizer:
     def step(self) -> None:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
         with contextlib.suppress(TypeError), one_at_a_time:  # the state may be of another kind of number
-            if home := self._home() or (self._row.move_in() if Row.latest else None):
-                return self._step_in(home)
+            home = self._home() or (self._row.move_in() if Row.latest else None)
+            if home and self._step_in(home):
+                return
         self._arrange(None)
         before, gs = [p.data for p in self.params], [p.grad for p in self.params]
         if None in gs or type(self.steps) is not int:
@@ -96,7 +97,7 @@ class Optimizer:
             raise
 
     def each(self) -> Numbers:
-        """How many steps each parameter has made, in the order of the state."""
+        """How many steps each parameter has made, in the order in which its numbers are kept now."""
         return [self.steps] * len(self.params) if type(self.steps) is int else self.steps
 
     def _home(self) -> Home | None:
@@ -105,8 +106,8 @@ class Optimizer:
             self._row = Row([*self.params])
         return self._row.whole()
 
-    def _step_in(self, home: Home) -> None:
-        """A step on the arrays of a home."""
+    def _step_in(self, home: Home) -> bool:
+        """A step on the arrays of a home; False where the formula has used so many single numbers that it is gone."""
         np, row = home.np, self._row
         self._arrange(row.order)
         at, steps, state = row.span, self.steps, [*self._columns.values()]
@@ -122,11 +123,14 @@ class Optimizer:
         else:
             steps += 1
             after, *state = self.moved(steps, xs, gs, *state)
+        if not home.alive:
+            return False
         home.data[at] = after
         vars(self).update(_columns=dict(zip(self._columns, state)), steps=steps)
         row.served += 1
         if home.fed:
             home.fed, home.patience = False, PATIENCE * len(home.values)
+        return True
 
     @property
     def state(self) -> State:
@@ -162,8 +166,11 @@ class Optimizer:
         np, rule = sys.modules.get("numpy"), self.rule(t)
         if np and (len(xs) >= MANY or type(xs) is np.ndarray) and not vars(self).get("amsgrad"):  # a maximum is of two
             with contextlib.suppress(TypeError), np.errstate(all="ignore"):  # of Values there are no arrays of floats
-                data, grads = (x if type(x) is np.ndarray else np.fromiter(x, np.float64, len(xs)) for x in (xs, gs))
-                return [*rule(data, grads, *(np.asarray(numbers, np.float64) for numbers in state))]
+                # copies, as a formula may compute in place
+                data, grads = (
+                    x.copy() if type(x) is np.ndarray else np.fromiter(x, np.float64, len(xs)) for x in (xs, gs)
+                )
+                return [*rule(data, grads, *(np.array(numbers, np.float64) for numbers in state))]
         rows = [*map(rule, *map(listed, (xs, gs, *state)))]
         return [[row[i] for row in rows] for i in range(1 + len(state))]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import agree
 
 import micrograd
 from micrograd import Value, gradcheck, vmap
@@ -375,7 +376,8 @@ def test_derivatives_of_derivatives():
     assert in_home(setup.params) == {True}
 
 
-def test_an_error_on_the_way_back_changes_nothing():
+def test_an_error_on_the_way_back_changes_nothing(monkeypatch):
+    monkeypatch.setattr("micrograd.optim.PATIENCE", 8)  # the numbers are read one by one
     setup, others = Setup().train(3), [Value(1.0) for _ in range(3)]
     loss = micrograd.compile(lambda rows, others: setup.plain(rows) * others[0] * others[1])
 
@@ -720,3 +722,53 @@ def test_anything_in_any_order(seed, homeless):
         assert name == same
         assert [(g is None, type(g)) for g in got] == [(w is None, type(w)) for w in want], name
         assert [0.0 if g is None else g for g in got] == pytest.approx([w or 0.0 for w in want], rel=1e-9), name
+
+
+class Clipped(SGD):
+    """Reads each gradient one by one, in its formula."""
+
+    def rule(self, t):
+        lr = self.lr / max(1.0, sum(p.grad**2 for p in self.params) ** 0.5)
+        return lambda x, g, b: (x - lr * g, b)
+
+
+class InPlace(SGD):
+    def rule(self, t):
+        def move(x, g, b):
+            g += 0.1 * x
+            x -= self.lr * g
+            return x, b
+
+        return move
+
+
+@pytest.mark.parametrize("kind", [Clipped, InPlace])
+def test_formulas_that_use_single_numbers_or_compute_in_place(kind):
+    ws = [Value(i / 80) for i in range(80)]
+    plain = [Value(w.data) for w in ws]
+    optimisers = [(kind(params, lr=0.1), params) for params in (ws, plain)]
+    compiled = micrograd.compile(lambda: sum((w - 1.0) ** 2 for w in ws))
+    for step in range(20):
+        for optimiser, _ in optimisers:
+            optimiser.zero_grad()
+        compiled().backward()
+        for p in plain:
+            p.grad = 2.0 * (p.data - 1.0)
+        frozen = step % 5 == 4 and kind is InPlace
+        if frozen:
+            ws[3].grad = plain[3].grad = None
+        before = [w.grad for w in ws] if step % 3 == 2 else []
+        for optimiser, _ in optimisers:
+            optimiser.step()
+        assert [w.grad for w in ws] == before or not before
+        agree([w.data for w in ws], [p.data for p in plain])
+
+
+def test_an_overflow_of_gradients_is_silent():
+    ws = [Value(0.1) for _ in range(80)]
+    optimiser, compiled = SGD(ws, lr=0.0), micrograd.compile(lambda xs: sum(w * x for w, x in zip(ws, xs)))
+    compiled([1.0] * 80).backward()
+    optimiser.step()
+    for _ in range(2):
+        compiled([1e308] * 80).backward()
+    assert ws[0].grad == math.inf

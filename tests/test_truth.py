@@ -1666,3 +1666,10 @@ def test_what_is_deleted_comes_back():
     with pytest.raises(TypeError, match="f changes"):
         micrograd.compile(f)(1.0)
     assert (state.rate, slotted.scale, vars(module)["rate"]) == (0.5, 2.0, 1.0)
+
+
+def test_a_question_about_types_is_traced_once():
+    compiled = micrograd.compile(lambda x: A * x if isinstance(x, Value) else A)
+    for _ in range(3):
+        compiled(B)
+    assert len(compiled.order) == 1

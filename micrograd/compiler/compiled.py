@@ -105,7 +105,7 @@ class Compiled:
         if not kwargs and kinds in self.usual:
             values = [x for x in args if isinstance(x, Value)]
             return Signature(
-                args, len(args), *self.usual[kinds], [() if isinstance(x, Value) else [x] for x in args], values
+                [*args], len(args), *self.usual[kinds], [() if isinstance(x, Value) else [x] for x in args], values
             )
         names = [*self.names[: len(args)], *(f"argument{i}" for i in range(len(self.names), len(args))), *kwargs]
         given = Signature([*args, *kwargs.values()], len(args), names, [], [], [])

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from ..engine import UNTOUCHED, Value
 
 MANY = 64  # from so many Values on arrays are faster
-PATIENCE = 8  # so often each of them may be used alone, on average, from step to step
+PATIENCE = 2  # so often each of them may be used alone, on average, from step to step; more costs more than is won
 
 one_at_a_time = RLock()
 # The slot that is `data` of an ordinary Value has the home of a view and its place there, a pair: as that is one write,

@@ -105,10 +105,11 @@ class Row:
                 rest, gradients = (at < 0).nonzero()[0], home.np.asarray(gradients)
                 one_by_one([values[i] for i in rest], gradients[rest])
                 at, gradients = at[at >= 0], gradients[at >= 0]
-            if type(at) is slice:
-                home.grad[at] += gradients
-            else:
-                home.np.add.at(home.grad, at, gradients)  # some may be there twice
+            with home.np.errstate(all="ignore"):
+                if type(at) is slice:
+                    home.grad[at] += gradients
+                else:
+                    home.np.add.at(home.grad, at, gradients)  # some may be there twice
             home.none[at], home.fed = False, True
 
     # ---- parameters ----
