@@ -73,7 +73,7 @@ class Asks(NamedTuple):
 def asks(used: set[str], same: bool) -> Asks:
     """What code that uses some names may ask."""
     hung = used - ({*dir(Value)} - {"label"})
-    return Asks(same, not used.isdisjoint(TYPES), used & SLOTS, hung, not used.isdisjoint(ALL))
+    return Asks(same, not used.isdisjoint(TYPES), used & SLOTS, hung, not used.isdisjoint({*ALL, "hasattr"}))
 
 
 class Uses(NamedTuple):
