@@ -5,7 +5,7 @@ product; many sets of one size are one product of stacks of matrices. What is no
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -44,7 +44,7 @@ def parted(places: Places, terms: Terms) -> tuple[list[Pairs], list[int]]:
     return list(products.values()), addends
 
 
-def padded(places: Places, dots: dict[Any, list[Dot]]) -> Iterable[list[Dot]]:
+def padded(places: Places, dots: Mapping[Any, Sequence[Dot]]) -> Iterable[list[Dot]]:
     """Groups of dots of one length. Where more than two lengths occur between two tensors, as in causal attention, the
     shorter dots get products 0 * 0 in front and all are one group.
 
@@ -66,8 +66,9 @@ def padded(places: Places, dots: dict[Any, list[Dot]]) -> Iterable[list[Dot]]:
     return joined.values()
 
 
-def contract(places: Places, group: Sequence[Dot]) -> None:
-    """Dots of one length: a matrix product for each set of left rows that meets a set of right rows."""
+def contract(places: Places, group: Sequence[Dot], make: Callable[..., None] | None = None) -> None:
+    """Dots of one length: a matrix product for each set of left rows that meets a set of right rows. `make` adds the
+    steps instead of `product`."""
     rows = [(tuple(u for u, _ in pairs), tuple(v for _, v in pairs)) for _, pairs in group]
     blocks: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for members in connected(rows):
@@ -75,12 +76,22 @@ def contract(places: Places, group: Sequence[Dot]) -> None:
         full = len(lefts) * len(rights) <= 2 * len(members)
         for block in [(lefts, rights, members)] if full else [([rows[i][0]], [rows[i][1]], [i]) for i in members]:
             blocks[len(block[0]), len(block[1])].append(block)
-    for (a, b), alike in blocks.items():
+    for (a, b), alike in ((size, part) for size, found in blocks.items() for part in by_tensor(found)):
         placed = []
         for k, (lefts, rights, members) in enumerate(alike):
             at_left, at_right = ({row: i for i, row in enumerate(side)} for side in (lefts, rights))
             placed += [(group[i][0], (k * a + at_left[rows[i][0]]) * b + at_right[rows[i][1]]) for i in members]
-        product(places, np.array([block[0] for block in alike]), np.array([block[1] for block in alike]), placed)
+        left, right = (np.array([block[side] for block in alike]) for side in (0, 1))
+        (make or product)(places, left, right, placed)
+
+
+def by_tensor(blocks: list[Any]) -> list[list[Any]]:
+    """Blocks of one size, parted if they are of two pairs of tensors: two products are less than a stack of what has to
+    be put together first."""
+    parts: dict[Any, list[Any]] = defaultdict(list)
+    for block in blocks:
+        parts[block[0][0][0] // POSITIONS, block[1][0][0] // POSITIONS].append(block)
+    return [*parts.values()] if len(parts) == 2 and len(blocks[0][0]) > 1 < len(blocks[0][1]) else [blocks]
 
 
 def connected(rows: Sequence[tuple[Any, Any]]) -> Collection[list[int]]:
@@ -122,14 +133,21 @@ def product(places: Places, left: Codes, right: Codes, placed: Placed) -> None:
     emit(places, spec, [places.operand(x, exact=True) for x in operands], placed)
 
 
-def emit(places: Places, spec: str, operands: Sequence[Operand], placed: Placed = (), summed: bool = False) -> None:
+def emit(
+    places: Places,
+    spec: str,
+    operands: Sequence[Operand],
+    placed: Placed = (),
+    summed: bool = False,
+    op: str = "contract",
+) -> None:
     """Emit a contraction. The first letter of what is on an axis is n; that is `summed`, or stays."""
     terms, out = spec.split("->")[0].split(","), spec.split("->")[1]
     extent = {letter: n for term, x in zip(terms, operands) for letter, n in zip(term, x.shape)}
     marks = ["n" if x.axis else "" for x in operands]
     spec = f"{','.join(map(str.__add__, marks, terms))}->{'n' * (any(marks) and not summed)}{out}"
     more = {"axis": None} if summed else {}
-    places.emit("contract", operands, [extent[letter] for letter in out], placed, spec=spec, **more)
+    places.emit(op, operands, [extent[letter] for letter in out], placed, spec=spec, **more)
 
 
 # ---- sums over the samples of a batch ----
@@ -145,7 +163,11 @@ def total(places: Places, tensor: int, rows: tuple[int, ...] | None) -> int:
         summed = places.tensors[tensor]
         letters, positions = "ijmpqr"[: len(summed.shape)], np.arange(summed.size)
         step = places.steps.get(summed.name)
-        factors = step.operands if step and rows is None and (step.op == "*" or "," in step.spec) else ()
+        factors = (
+            step.operands
+            if step and rows is None and (step.op == "*" or (step.op == "contract" and "," in step.spec))
+            else ()
+        )
         if step and sum(x.axis is not None for x in factors) == 1:
             parts = [
                 Part(places.tensors[total(places, places.index[x.tensor], None)], x.index) if x.axis else x

@@ -32,6 +32,10 @@ NUMPY = {
     "maximum": "np.maximum({}, {})",
     "minimum": "np.minimum({}, {})",
     "where_le": "np.where({} <= {}, {}, {})",
+    "mask": "np.where({}, {}, {})",
+    "ragged": """{1}
+    if np.isnan({0}.sum()):  # of 0 * inf, or 0 * nan, where nothing was asked for?
+        {0} = np.where({2}, {3}, 0.0).sum({4})""",
     "max": "{}.max(-1)",
     "min": "{}.min(-1)",
     "sum": "{}.sum({})",
@@ -123,6 +127,12 @@ class Text:
             return " + ".join(operands)
         if step.op == "contract":
             return self.contract(step.spec, operands)
+        if step.op == "ragged":
+            x, y, mask = operands
+            rows = step.spec.endswith("ik->i")
+            pairs, dim = (f"{x} * {y}", -1) if rows else (f"{x}[..., None] * {y}[..., None, :, :]", -2)
+            fast = self.contract(step.spec, [x, y])
+            return self.table["ragged"].format(step.out.name, fast, mask, pairs, dim)
         if step.op == "pack":
             axis = step.out.axis is not None
             if axis:
@@ -168,6 +178,7 @@ class Listing(Text):
     } | {
         "pack": "beside({0})",
         "spread": "{0}",
+        "ragged": "{1}",
     }
 
     def constant(self, value: Any) -> str:

@@ -86,7 +86,10 @@ class Step:
     Attributes:
         op: an operation of `symbol.py`, elementwise; "contract", a sum of products as `spec` has it, in einsum's words,
             where n is the axis; "max" and "min" over the last dimension; "pack", operands one behind the other along
-            dimension `dim`; "stack", an operand whose first dimension becomes the axis.
+            dimension `dim`; "stack", an operand whose first dimension becomes the axis; "mask", the second operand
+            where the first is true, else the third; "ragged", a contraction of two in which only those products
+            count where the third operand, broadcast over their dimensions and the one summed over, is true. One of
+            the two is 0, or nan, at the others.
         line: where in somebody's code most of it came from.
     """
 
@@ -100,7 +103,7 @@ class Step:
     @property
     def elementwise(self) -> bool:
         """Whether operands need not be there in full shape, but for broadcasting."""
-        return self.op not in ("contract", "max", "min", "pack", "stack")
+        return self.op not in ("contract", "ragged", "max", "min", "pack", "stack")
 
 
 @dataclass(frozen=True, eq=False)

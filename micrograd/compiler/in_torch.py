@@ -89,7 +89,7 @@ class Traced(torch.nn.Module):
         self.name, found = call.name, [*map(tensor_like, structures)]
         self.shapes, self.kinds = [shape for shape, _ in found], [kind for _, kind in found]
         names, written = Names(RESERVED), call.written
-        places = Places(names, list(written.leaves.values()))
+        places = Places(names, list(written.leaves.values()), holes=False)  # torch would find gradients of holes, too
         batch = batch_of_rows(call, [s for s, kind in found if kind == "number"])
         self.rows = batch is not None
         returned = batch.returned if batch else written.results

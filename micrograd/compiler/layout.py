@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .contract import contract, padded, parted, total
-from .places import POSITIONS, Codes, Places
-from .schedule import FOLDS, Schedule, Terms
+from .grids import folded, same_tensor, whole
+from .places import POSITIONS, Codes, Places, is_even
+from .ragged import keep_zeros, ragged
+from .schedule import FOLDS, Schedule, Terms, is_mixed
 from .symbol import ENTER, Symbol
 
 Scalar: TypeAlias = tuple[Symbol, list[int]]  # what is computed, and the codes of its arguments
@@ -25,11 +27,14 @@ def lay_out(plan: Schedule, places: Places) -> None:
     """Add the steps of a schedule."""
     line_up(plan, places)
     waiting: list[Scalar] = []  # sums that are only asked for, such as the gradients of all parameters, wait for others
+    pending: list[Scalar] = []
     for level in plan.levels:
         sums = compute(level, places)
         waiting += [item for item in sums if item[0] in plan.final]
-        add(places, [item for item in sums if item[0] not in plan.final])
-    add(places, waiting)
+        mixed = {symbol for symbol, terms in level if is_mixed(terms)}
+        add(places, pending + [item for item in sums if item[0] not in plan.final and item[0] not in mixed])
+        pending = [item for item in sums if item[0] not in plan.final and item[0] in mixed]
+    add(places, pending + waiting)
     add_up(places, plan.totals)
 
 
@@ -54,16 +59,30 @@ def compute(level: Iterable[tuple[Symbol, Terms]], places: Places) -> list[Scala
     for symbol, terms in level:
         for kind, key, member in sorted_in(places, symbol, terms):
             groups[kind][key].append(member)
+    sums = joined(places, groups["dot"], groups["sum"][None])
     for make in enter, elementwise, fold:
         for (op, *_), group in groups[make].items():
             make(places, op, group)
-    for dots in padded(places, groups["dot"]):
+    for dots in padded(places, ragged(places, groups["dot"])):
         if len(dots[0][1]) == 1:
             elementwise(places, "*", [(symbol, [*pairs[0]]) for symbol, pairs in dots])
         else:
             contract(places, dots)
     add_up(places, groups["total"][None])
-    return [(x, sorted(addends + [places.place[slot] for slot in slots])) for x, slots, addends in groups["sum"][None]]
+    return [(x, sorted(addends + [places.place[slot] for slot in slots])) for x, slots, addends in sums]
+
+
+def joined(places: Places, dots: dict[Any, list[Any]], sums: Sequence[Any]) -> list[Any]:
+    """Let sums of two numbers join longer ones in the same tensor; returns the others."""
+    one, rest = places.code(1.0), []
+    longer = {(left, axis) for left, right, _, axis in dots if right < 0}
+    for symbol, slots, addends in sums:
+        tensors = {code // POSITIONS for code in addends}
+        if not slots and len(addends) == 2 and len(tensors) == 1 and (min(tensors), symbol.axis) in longer:
+            dots[min(tensors), -1, 2, symbol.axis].append((symbol, [(code, one) for code in sorted(addends)]))
+        else:
+            rest.append((symbol, slots, addends))
+    return rest
 
 
 def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[Any, Any, Any]]:
@@ -122,11 +141,50 @@ def elementwise(places: Places, op: str, group: Sequence[Scalar]) -> None:
     same: dict[tuple[int, ...], list[Symbol]] = defaultdict(list)
     for symbol, codes in group:
         same[tuple(codes)].append(symbol)
-    args = np.array(list(same), dtype=np.int64).T
-    order, shape = arranged(places, args)
-    operands = [places.operand(codes[order].reshape(shape)) for codes in args]
-    members = list(same.values())
-    places.emit(op, operands, shape, [(symbol, position) for position, i in enumerate(order) for symbol in members[i]])
+    args, members = np.array(list(same), dtype=np.int64).T, list(same.values())
+    for mine, at, laid in placed(places, args):
+        operands = [places.operand(codes) for codes in laid]
+        positions = zip(mine, at.tolist())
+        places.emit(op, operands, laid.shape[1:], [(symbol, p) for i, p in positions for symbol in members[i]])
+        keep_zeros(places, op, operands)
+
+
+def placed(places: Places, args: Codes, alone: bool = False) -> list[tuple[Any, Any, Codes]]:
+    """The operations for a group, most often one: which members are in it, their positions, and each argument."""
+    every, (order, shape) = np.arange(args.shape[1]), arranged(places, args)
+    laid = args[:, order].reshape(-1, *shape)
+    least = sum(map(moves, laid))
+    if not least:
+        return [(every, np.argsort(order), laid)]
+    if places.holes and (grid := whole(places, args)):
+        return [(every, *grid)]
+    best = [(every, np.argsort(order), laid)]
+    order = np.lexsort(args[::-1])
+    laid = args[:, order].reshape(-1, *folded(args[:, order]))
+    if sum(map(moves, laid)) < least:
+        least, best = sum(map(moves, laid)), [(every, np.argsort(order), laid)]
+    for tensors in args // POSITIONS:
+        kinds = np.unique(tensors)
+        if not alone and 1 < len(kinds) <= least:
+            split: list[Any] = []
+            for part in (np.flatnonzero(tensors == kind) for kind in kinds):
+                found = placed(places, args[:, part], True)
+                split += [(part[mine], at, laid) for mine, at, laid in found]
+                if not found:
+                    break
+            else:
+                return split
+    return [] if alone else best
+
+
+def moves(codes: Codes) -> int:
+    """How many steps it takes to have some numbers in place: none for a view, more for an index, and for a tensor of
+    several."""
+    if is_even(codes):
+        return 0
+    if same_tensor(codes):
+        return 1
+    return 1 + (not is_even(np.unique(codes, return_inverse=True)[1].reshape(codes.shape)))
 
 
 def fold(places: Places, op: str, group: Sequence[Scalar]) -> None:
@@ -159,14 +217,3 @@ def arranged(places: Places, args: Codes) -> tuple[Any, tuple[int, ...]]:
         if crossed and len(np.unique(args[[i, j]], axis=1).T) == m:  # every one of these meets every one of those
             return np.lexsort((args[j], args[i])), (counts[i], counts[j])
     return np.arange(m), folded(args)
-
-
-def folded(args: Codes) -> tuple[int, ...]:
-    """The shape of a group in which the arguments change evenly along rows."""
-    m = args.shape[1]
-    for codes in args:
-        breaks = np.flatnonzero(np.diff(codes) != codes[1] - codes[0])
-        run = int(breaks[0]) + 1 if len(breaks) else m
-        if 1 < run < m and m % run == 0:
-            return m // run, run
-    return (m,)

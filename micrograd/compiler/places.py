@@ -29,10 +29,17 @@ class Places:
     Args:
         names: for the tensors to come.
         leaves: the numbers of Values. They are the first tensor, in the order in which they are met.
+        holes: whether a tensor may have numbers that nobody asked for, which may be anything.
+
+    Attributes:
+        place: where each Symbol is.
+        masks: tensors in which holes are 0, by what they are made from.
+        asked: of tensors with holes, which positions were asked for.
+        zeros: of some tensors, which positions are 0; in what was computed from masked ones, 0 or nan.
     """
 
-    def __init__(self, names: Names, leaves: Sequence[Symbol]):
-        self.names = names
+    def __init__(self, names: Names, leaves: Sequence[Symbol], holes: bool = True):
+        self.names, self.holes = names, holes
         self.place: dict[Symbol, int] = {}
         self.tensors: list[Tensor] = []
         self.index: dict[Tensor, int] = {}
@@ -40,6 +47,9 @@ class Places:
         self.packs: dict[Any, Codes] = {}
         self.totals: dict[Any, int] = {}
         self.steps: dict[str, Step] = {}
+        self.masks: dict[Any, int] = {}
+        self.zeros: dict[int, Any] = {}
+        self.asked: dict[int, Any] = {}
         self.leaves: list[Symbol] = []
         self.unmet = set(leaves)
         self.add(Tensor(names.new("leaves"), (len(leaves),)))
@@ -137,6 +147,13 @@ class Places:
                 steps.append(replace(step, line=line))
                 needed.update(sources(step.operands))
         return Function(name, tuple(inputs), tuple(steps[::-1]), result, kept)
+
+
+def is_even(codes: Codes) -> bool:
+    """Whether numbers are all known beforehand, or a view of a tensor."""
+    if codes.max() < 0:
+        return True
+    return bool(codes.min() // POSITIONS == codes.max() // POSITIONS) and Part(Tensor(""), codes).strides is not None
 
 
 def runs(keys: Any) -> list[tuple[int, int]]:

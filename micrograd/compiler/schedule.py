@@ -15,6 +15,8 @@ FOLDS = {"+": "sum", "maximum": "max", "minimum": "min"}  # operations that take
 Number: TypeAlias = Symbol | float
 Terms: TypeAlias = list[tuple[Number, ...]]  # the products of a sum, and what is no product; of others the arguments
 
+Needs: TypeAlias = Mapping[Symbol, list[Any]]  # of each item what it is computed from
+
 
 class Schedule(NamedTuple):
     """What to compute, in order.
@@ -58,7 +60,9 @@ def schedule(targets: Iterable[Number], order: Iterable[Symbol], late: bool) -> 
     levels: dict[int, list[tuple[Symbol, Terms]]] = defaultdict(list)
     for item in items:
         levels[depth[item[0]]].append(item)
-    return Schedule([levels[d] for d in sorted(levels)], new - uses.keys(), totals[::-1])
+    return Schedule(
+        [levels[d] for d in range(min(levels, default=0), max(levels, default=-1) + 1)], new - uses.keys(), totals[::-1]
+    )
 
 
 def taken_in(order: Iterable[Symbol], uses: Mapping[Any, int], wanted: Container[Symbol]) -> set[Symbol]:
@@ -89,15 +93,47 @@ def terms(symbol: Symbol, absorbed: Container[Symbol]) -> Terms:
     return found
 
 
+def is_mixed(terms: Terms) -> bool:
+    """Whether a sum has products and computed numbers, so that it takes two steps: a dot, and a sum."""
+    computed = any(len(term) == 1 and not (type(term[0]) is Symbol and term[0].op in GIVEN) for term in terms)
+    return computed and any(len(term) > 1 for term in terms)
+
+
 def depths(items: Sequence[tuple[Symbol, Terms]], new: Container[Any], late: bool) -> dict[Symbol, int]:
     """The level of each item; that of samples which need nothing is the first."""
-    depth: dict[Symbol, int] = defaultdict(int)
-    needs: list[tuple[Symbol, list[Any]]] = [(s, [x for term in terms for x in term if x in new]) for s, terms in items]
-    for symbol, args in reversed(needs) if late else needs:
+    depth: dict[Any, int] = defaultdict(int)
+    needs: Needs = {s: [x for term in terms for x in term if x in new] for s, terms in items}
+    takes: dict[Any, int] = {s: 1 + (s.op == "+" and is_mixed(terms)) for s, terms in items}
+    for symbol in reversed([*needs]) if late else needs:
         if late:
-            for x in args:
+            depth[symbol] -= takes[symbol] - 1
+            for x in needs[symbol]:
                 depth[x] = min(depth[x], depth[symbol] - 1)
         else:
-            depth[symbol] = 1 + max([depth[x] for x in args], default=0)
+            depth[symbol] = max([depth[x] + takes[x] for x in needs[symbol]], default=0)
+    together(needs, takes, depth, late)
     first = min(depth.values(), default=0) - 1
-    return depth | {symbol: first for symbol, args in needs if symbol.op in ENTER and not args}
+    return depth | {symbol: first for symbol, args in needs.items() if symbol.op in ENTER and not args}
+
+
+def together(needs: Needs, takes: Mapping[Any, int], depth: dict[Any, int], late: bool) -> None:
+    """Let what one line of code computes on two levels be on one, where what it needs and what needs it allow that."""
+    users: dict[Any, list[Symbol]] = defaultdict(list)
+    for symbol, args in needs.items():
+        for x in args:
+            users[x].append(symbol)
+    groups: dict[Any, dict[int, list[Symbol]]] = defaultdict(lambda: defaultdict(list))
+    for symbol in needs:
+        groups[symbol.op, symbol.line, takes[symbol]][depth[symbol]].append(symbol)
+    every = [(level, levels) for levels in groups.values() for level in levels]
+    for level, levels in sorted(every, key=lambda x: x[0], reverse=not late):
+        group = levels[level]
+        if late:
+            least = max((depth[x] + takes[x] for s in group for x in needs[s]), default=min(levels))
+            to = min((n for n in levels if least <= n < level), default=level)
+        else:
+            most = min((depth[x] - takes[s] for s in group for x in users[s]), default=level)
+            to = max((n for n in levels if level < n <= most), default=level)
+        if to != level:
+            levels[to] += levels.pop(level)
+            depth.update(dict.fromkeys(group, to))

@@ -50,14 +50,17 @@ def verify_step(step: Step) -> None:
         assert step.operands[0].shape == step.out.opened.shape, f"{step.operands[0].shape} is put into {step.out}"
         return
     terms, _, left = step.spec.partition("->")
+    mask = step.operands[-1] if step.op == "ragged" else None
     summed = step.op == "contract" and not left.startswith("n")
     assert step.out.axis is (None if summed else axes.pop() if axes else None), f"{step.out} is on another axis"
     spread = step.out.axis if step.op == "pack" else None  # here what is the same for all samples is there for each
     empty = [np.broadcast_to(0.0, (2, *x.shape) if x.axis or spread else x.shape) for x in step.operands]
     shape = (2, *step.out.shape) if step.out.axis else step.out.shape
-    if step.op == "contract":
-        assert [term[:1] == "n" for term in terms.split(",")] == [bool(x.axis) for x in step.operands], "n is the axis"
-        made = np.einsum(step.spec, *empty).shape
+    if step.op in ("contract", "ragged"):
+        assert [term[:1] == "n" for term in terms.split(",")] == [
+            bool(x.axis) for x in step.operands if x is not mask
+        ], "n is the axis"
+        made = np.einsum(step.spec, *empty[: terms.count(",") + 1]).shape
     elif step.op == "pack":
         made = np.concatenate(empty, step.dim + (step.out.axis is not None)).shape
     elif step.op in ("max", "min"):

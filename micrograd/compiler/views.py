@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,7 +59,9 @@ def view_text(x: Part, exact: bool, table: Mapping[str, str]) -> str:
     """
     box, axis, out, shape = boxed(x), x.axis is not None, x.tensor.name, x.tensor.shape
     if box is None:
-        return ""
+        finer = split(x)
+        text = view_text(finer, True, table) if finer else ""
+        return f"{text}.reshape({', '.join(['-1'] * axis + [str(n) for n in x.shape])})" if text else ""
     if box.stop - box.start != x.tensor.size:
         out, shape = flat(x.tensor) + slices([slice(box.start, box.stop)], axis), (box.stop - box.start,)
     if box.grid != shape:
@@ -80,6 +82,18 @@ def view_text(x: Part, exact: bool, table: Mapping[str, str]) -> str:
         count = [f"{x.tensor.name}.shape[0]"] * axis
         out = table["spread"].format(out, f"({', '.join([*count, *map(str, x.shape)])},)")
     return out
+
+
+def split(x: Part) -> Part | None:
+    """The same in more dimensions, of which each is even; None if there are none, or the dimensions are so already."""
+    shape: list[int] = []
+    for d, n in enumerate(x.shape):
+        line = np.moveaxis(x.index, d, 0).reshape(n, -1)[:, 0]
+        breaks: Any = np.flatnonzero(np.diff(line) != line[1] - line[0]) if n > 1 else []
+        run = int(breaks[0]) + 1 if len(breaks) else n
+        shape += [n // run, run] if 1 < run < n and n % run == 0 else [n]
+    finer = Part(x.tensor, x.index.reshape(shape)) if len(shape) > len(x.shape) else None
+    return finer if finer and boxed(finer) else None
 
 
 def flat(tensor: Tensor) -> str:
