@@ -1,23 +1,19 @@
 """Pictures of the graph behind a Value: as a drawing, and as a page that goes through it step by step."""
 
-import functools
 import html
 import json
 import pathlib
 import re
-import shutil
-import threading
-import webbrowser
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import SimpleNamespace
 from typing import Any
 
-from .engine import ByHand, Constant, Value, graph
+from .drawing import FORMATS, drawing_class, known
+from .engine import Constant, Value, graph
 from .module import Module, contents
 from .scalar import Number
+from .steps import backward, brief, forward, shorten
 
-FORMATS = ("svg", "png", "pdf", "jpeg", "gif")
 RANKDIRS = ("LR", "TB", "RL", "BT")
 # What tells the kinds of nodes apart, without colour.
 KINDS = {
@@ -26,27 +22,10 @@ KINDS = {
     "constant": {"shape": "plaintext"},
     "result": {"shape": "record", "style": "filled"},
 }
-# The derivatives by each operand, where they are no plain numbers; {0} is the result, {1} and {2} are the operands.
-RULES = {
-    "*": ("{2}", "{1}"),
-    "/": ("1 / {2}", "-{1} / {2}**2"),
-    "**": ("{2} * {1}**({2} - 1)", "{0} * log({1})"),
-    "ReLU": ("1 if {1} > 0 else 0",),
-    "exp": ("{0}",),
-    "log": ("1 / {1}",),
-    "sqrt": ("1 / (2 * {0})",),
-    "sin": ("cos({1})",),
-    "cos": ("-sin({1})",),
-    "tanh": ("1 - {0}**2",),
-    "sigmoid": ("{0} * (1 - {0})",),
-    "abs": ("sign({1})",),
-}
 FULL = (86, 180, 233)  # the colour of the largest gradient, a light blue; smaller ones are nearer to white
 MANY = 1_000  # nodes that are laid out within some seconds
 REPLAY = 300  # nodes that one can follow
 FAR = 6  # operations that an edge may span; many long edges take Graphviz minutes, and nobody can follow them
-CELL = 612  # points, the width of a cell of a notebook
-one_at_a_time = threading.Lock()  # Graphviz as a library has global state: two threads in it crash
 
 
 def trace(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:
@@ -116,11 +95,6 @@ def draw_dot(
     named = names_of(params)
     draw_values(dot, nodes, edges, lambda node: fields(node, named.get(node, "")), named, rankdir)
     return dot
-
-
-def known(name: str, given: str, names: Sequence[str]) -> None:
-    if given not in names:
-        raise ValueError(f"{name} must be one of {', '.join(names)}, got {given!r}")
 
 
 def draw_program(dot: Any, program: Any, rankdir: str | None) -> None:
@@ -228,14 +202,6 @@ def fields(node: Value, name: str) -> list[str]:
     return [node.label or name, *shown] if node.label or name else shown
 
 
-def shorten(x: Number) -> str:
-    """A number in a few digits; a Value inside a Value shows its own data."""
-    if isinstance(x, Value):
-        return f"Value({shorten(x.data)})"
-    x = float(x)
-    return f"{x:.4f}" if x == 0 or 1e-3 <= abs(x) < 1e6 else f"{x:.4g}"
-
-
 def size(gradient: Number) -> float:
     """How large it is; 0 where it is no number, or not finite."""
     while isinstance(gradient, Value):
@@ -257,65 +223,6 @@ def escape_field(text: str) -> str:
     return re.sub(r"([\\{}|<>])", r"\\\1", text).replace("\n", r"\n")
 
 
-@functools.cache
-def drawing_class() -> Any:
-    """`graphviz.Digraph`, which renders through pygraphviz where there is no `dot` program."""
-    try:
-        import graphviz
-    except ImportError:
-        raise ImportError("drawing needs graphviz: pip install graphviz pygraphviz") from None
-
-    class Drawing(graphviz.Digraph):  # type: ignore[misc]
-        def pipe(self, format: str | None = None, *, encoding: str | None = None, **kwargs: Any) -> Any:
-            format = format or self.format
-            known("format", format, FORMATS)
-            if shutil.which("dot"):
-                picture = super().pipe(format, **kwargs)
-            else:
-                try:
-                    import pygraphviz
-                except ImportError:
-                    raise ImportError("rendering needs the dot program, or: pip install pygraphviz") from None
-                with one_at_a_time:
-                    graph = pygraphviz.AGraph(string=self.source)
-                    picture = graph.draw(format=format, prog=self.engine)
-                    graph.close()
-            if format == "svg":  # no wider than the page
-                picture = picture.replace(b"<svg ", b'<svg style="max-width: 100%; height: auto" ', 1)
-            return picture.decode(encoding) if encoding else picture
-
-        def _repr_image_svg_xml(self) -> str:
-            """For a notebook, some of which show a picture in its own size: no wider than a cell."""
-            svg: str = super()._repr_image_svg_xml()
-            width, height = re.findall(r'(?:width|height)="(\d+)pt"', svg)[:2]
-            scale = min(1.0, CELL / int(width))
-            size = f'width="{int(width) * scale:.0f}pt" height="{int(height) * scale:.0f}pt"'
-            return svg.replace(f'width="{width}pt" height="{height}pt"', size, 1)
-
-        def render(
-            self,
-            filename: Any = None,
-            directory: Any = None,
-            view: bool = False,
-            cleanup: bool = False,
-            format: str | None = None,
-            outfile: Any = None,
-            **kwargs: Any,
-        ) -> str:
-            format = format or (pathlib.Path(outfile).suffix[1:] if outfile else self.format)
-            picture = self.pipe(format, **kwargs)
-            source = self.save(filename, directory=directory)
-            target = pathlib.Path(outfile or f"{source}.{format}")
-            target.write_bytes(picture)
-            if cleanup:
-                pathlib.Path(source).unlink()
-            if view:
-                webbrowser.open(target.resolve().as_uri())
-            return str(target)
-
-    return Drawing
-
-
 class Replay:
     """A page that goes through a graph step by step; it shows itself in a notebook."""
 
@@ -327,9 +234,12 @@ class Replay:
         pathlib.Path(path).write_text(self.page, encoding="utf-8")
 
     def _repr_html_(self) -> str:
-        # A frame of its own, which can reach nothing of the notebook.
-        page = html.escape(self.page)
-        return f'<iframe srcdoc="{page}" sandbox="allow-scripts" style="width: 100%; height: 30em; border: 0"></iframe>'
+        # A frame of its own, which can reach nothing of the notebook. Where that is not trusted, its text is left.
+        look = 'sandbox="allow-scripts" style="width: 100%; height: 30em; border: 0"'
+        return f'<iframe srcdoc="{html.escape(self.page)}" {look}>{self!r}</iframe>'
+
+    def __repr__(self) -> str:
+        return "A replay: a notebook that is trusted shows it, save('replay.html') makes a page of it."
 
 
 def replay(root: Value) -> Replay:
@@ -358,102 +268,33 @@ def replay(root: Value) -> Replay:
     called = {
         node: brief(node.data) if isinstance(node, Constant) else node.label or name for node, name in ids.items()
     }
-    steps = [*forward_steps(results, ids, called), *backward_steps(root, results, ids, called)]
+    steps = [*forward(results, called), *backward(root, results, called)]
     start = {
         name: {"data": "" if node._prev else shorten(node.data), "grad": shorten(0.0)}
         for node, name in ids.items()
         if not isinstance(node, Constant)
     }
-    widest = {name: {"data": shorten(node.data), "grad": ""} for node, name in ids.items()}
-    for step in steps:
-        for name, changes in step["changes"].items():
-            widest[name] |= {field: max(widest[name][field], x, key=len) for field, x in changes.items()}
+    widest = {node: {"data": shorten(node.data), "grad": ""} for node in nodes}
+    for node, changes in (change for step in steps for change in step.changes.items()):
+        widest[node] |= {field: max(widest[node][field], x, key=len) for field, x in changes.items()}
 
     def text(node: Value) -> list[str]:  # a box is as wide as what will ever stand in it
-        return [called[node], *(f"{field} {x}" for field, x in widest[ids[node]].items())]
+        return [called[node], *(f"{field} {x}" for field, x in widest[node].items())]
 
     dot = drawing_class()(graph_attr={"ordering": "in", "ranksep": "0.25"}, edge_attr={"arrowsize": "0.6"})
     draw_values(dot, nodes, edges, text, (), "TB")
     svg = dot.pipe("svg", encoding="utf-8")
-    data = json.dumps({"start": start, "steps": steps}).replace("<", r"\u003c")
+    shown = [
+        {
+            "pass": step.way,
+            "node": ids[step.node],
+            "beside": [ids[node] for node in step.beside],
+            "lines": step.lines,
+            "changes": {ids[node]: changes for node, changes in step.changes.items()},
+        }
+        for step in steps
+    ]
+    data = json.dumps({"start": start, "steps": shown}).replace("<", r"\u003c")
     page = pathlib.Path(__file__).with_name("replay.html").read_text(encoding="utf-8")
     parts = {"<!-- graph -->": svg[svg.index("<svg") :], "/* data */": data}
     return Replay(re.sub("|".join(map(re.escape, parts)), lambda found: parts[found[0]], page))
-
-
-def forward_steps(
-    results: Sequence[Value], ids: dict[Value, str], called: dict[Value, str]
-) -> Iterable[dict[str, Any]]:
-    for node in results:
-        names = formula(node._op, [called[parent] for parent in node._prev])
-        numbers = formula(node._op, [brief(parent.data) for parent in node._prev])
-        lines = [f"{called[node]} = {names}", f"{' ' * len(called[node])} = {numbers}  ->  {brief(node.data)}"]
-        yield {
-            "pass": "forward",
-            "node": ids[node],
-            "beside": [ids[parent] for parent in node._prev],
-            "lines": lines,
-            "changes": {ids[node]: {"data": shorten(node.data)}},
-        }
-
-
-def backward_steps(
-    root: Value, results: Sequence[Value], ids: dict[Value, str], called: dict[Value, str]
-) -> Iterable[dict[str, Any]]:
-    grads: dict[Value, Number] = dict.fromkeys(ids, 0.0)
-    grads[root] = 1.0
-    yield {
-        "pass": "backward",
-        "node": ids[root],
-        "beside": [],
-        "lines": [f"grad({called[root]}) = {brief(1.0)}"],
-        "changes": {ids[root]: {"grad": shorten(1.0)}},
-    }
-    for node in reversed(results):
-        g, operands, changes = grads[node], [called[parent] for parent in node._prev], {}
-        made = formula(node._op, operands)
-        lines = [f"{called[node]} = {made}"]
-        op = "**" if node._op.startswith("**") else node._op  # of a plain exponent, it is what follows
-        slopes = () if isinstance(node._grad_fn, ByHand) else RULES.get(op, ())
-        for i, (parent, local, share) in enumerate(zip(node._prev, shares(node, 1.0), shares(node, g))):
-            if isinstance(parent, Constant):
-                continue
-            name, slope = called[parent], brief(local)
-            which = f", operand {i + 1}" if node._prev.count(parent) > 1 else ""
-            rule = [text.format(called[node], *operands, node._op[2:]) for text in slopes[i : i + 1]]
-            lines.append(" = ".join(dict.fromkeys([f"d({made})/d{name}{which}", *rule, slope])))
-            added = f"{brief(grads[parent])} + {brief(share)} = " if grads[parent] else ""
-            grads[parent] += share
-            lines.append(f"grad({name}) += {slope} * {brief(g)}  ->  {added}{brief(grads[parent])}")
-            changes[ids[parent]] = {"grad": shorten(grads[parent])}
-        beside = [ids[parent] for parent in node._prev]
-        yield {"pass": "backward", "node": ids[node], "beside": beside, "lines": lines, "changes": changes}
-
-
-def shares(node: Value, g: Number) -> list[Number]:
-    """What each parent gets of the gradient `g` of a node: what its backward closure adds. It is handed other parents,
-    one for each operand; what it adds to the true ones by itself is the first operand's that is the same Value."""
-    others = [SimpleNamespace(data=parent.data, grad=0.0) for parent in node._prev]
-    out: Any = SimpleNamespace(data=node.data, grad=g, _prev=others)
-    before = [(v, v.grad) for v in (node, *node._prev)]
-    try:
-        for v, _ in before:
-            v.grad = 0.0
-        node.grad = g
-        node._grad_fn(out)
-        gained = {parent: parent.grad for parent in node._prev}
-    finally:
-        for v, grad in before:
-            v.grad = grad
-    return [part.grad + gained.pop(parent, 0.0) for part, parent in zip(others, node._prev)]
-
-
-def formula(op: str, args: Sequence[str]) -> str:
-    if len(args) == 2 and op in ("+", "-", "*", "/", "**"):
-        return f"{args[0]} {op} {args[1]}"
-    return f"{args[0]}{op}" if op.startswith("**") else f"{op or 'f'}({', '.join(args)})"
-
-
-def brief(x: Number) -> str:
-    """A number without zeros that say nothing: 2.0, not 2.0000."""
-    return re.sub(r"(\.\d+?)0+$", r"\1", shorten(x))

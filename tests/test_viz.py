@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import xml.dom.minidom
 from fractions import Fraction
@@ -17,7 +18,7 @@ from programs import error_without
 import micrograd
 from micrograd import Value
 from micrograd.nn import MLP, Module, Neuron
-from micrograd.viz import draw_dot, trace
+from micrograd.viz import draw_dot, replay, trace
 
 
 def test_trace():
@@ -299,6 +300,43 @@ def test_control_characters_in_a_label():
     svg = draw_dot(Value(1.0, label="a\0b\x1fc\td")).pipe(encoding="utf-8")
     assert "a␀b␟c␉d" in svg
     xml.dom.minidom.parseString(svg)
+
+
+def test_fontconfig_does_not_warn(tmp_path):
+    settings = tmp_path / "fonts.conf"
+    settings.write_text("<fontconfig><of-a-later-version/><dir>/usr/share/fonts</dir></fontconfig>")
+    code = """
+import os, shutil
+shutil.which = lambda name: None
+import pygraphviz
+from micrograd import Value, viz
+
+class Complaining(pygraphviz.AGraph):
+    def draw(self, **kwargs):
+        picture = super().draw(**kwargs)
+        os.write(2, b"a complaint\\n")
+        return picture
+
+pygraphviz.AGraph = Complaining
+viz.draw_dot(Value(1)).pipe()
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=os.environ | {"FONTCONFIG_FILE": str(settings)}, capture_output=True, text=True)
+    assert done.stderr == "a complaint\n"
+
+
+def test_a_notebook_that_is_not_trusted_shows_a_png_or_a_text():
+    bundle = draw_dot(Value(1.0) * 2)._repr_mimebundle_()
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert len(bundle["image/png"]) < 4 * len(bundle["image/svg+xml"])
+    wide = draw_dot(sum(Value(float(i)) * 2.0 for i in range(40)))
+    assert wide._repr_mimebundle_().keys() == {"image/svg+xml", "text/plain"}
+    assert bundle["text/plain"] == repr(wide)
+    assert "render('graph') saves it as graph.svg" in repr(wide)
+    assert "saves it as graph.png" in repr(draw_dot(Value(1.0), format="png"))
+    frame = replay(Value(1.0) * 2)
+    assert frame._repr_html_().endswith(f">{frame!r}</iframe>")
+    assert "save('replay.html')" in repr(frame)
 
 
 def test_pictures_are_no_wider_than_the_page():

@@ -1,0 +1,115 @@
+"""A `graphviz.Digraph` that needs no Graphviz on the machine, and fits into a notebook."""
+
+import contextlib
+import functools
+import os
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import webbrowser
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+FORMATS = ("svg", "png", "pdf", "jpeg", "gif")
+CELL = 612  # points, the width of a cell of a notebook
+SMALL = 16_000  # characters of a drawing; as a PNG it takes four times as many, which is what a plot takes
+one_at_a_time = threading.Lock()  # Graphviz as a library has global state: two threads in it crash
+
+
+@functools.cache
+def drawing_class() -> Any:
+    """`graphviz.Digraph`, which renders through pygraphviz where there is no `dot` program."""
+    try:
+        import graphviz
+    except ImportError:
+        raise ImportError("drawing needs graphviz: pip install graphviz pygraphviz") from None
+
+    class Drawing(graphviz.Digraph):  # type: ignore[misc]
+        def pipe(self, format: str | None = None, *, encoding: str | None = None, **kwargs: Any) -> Any:
+            format = format or self.format
+            known("format", format, FORMATS)
+            if shutil.which("dot"):
+                picture = super().pipe(format, **kwargs)
+            else:
+                try:
+                    import pygraphviz
+                except ImportError:
+                    raise ImportError("rendering needs the dot program, or: pip install pygraphviz") from None
+                with one_at_a_time, without_warnings():
+                    graph = pygraphviz.AGraph(string=self.source)
+                    picture = graph.draw(format=format, prog=self.engine)
+                    graph.close()
+            if format == "svg":  # no wider than the page
+                picture = picture.replace(b"<svg ", b'<svg style="max-width: 100%; height: auto" ', 1)
+            return picture.decode(encoding) if encoding else picture
+
+        def __repr__(self) -> str:
+            return f"A drawing: a notebook that is trusted shows it, render('graph') saves it as graph.{self.format}."
+
+        def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
+            """For a notebook. JupyterLab shows no SVG of a notebook that is not trusted, but a PNG, and otherwise the
+            text."""
+            bundle = {"text/plain": repr(self), "image/svg+xml": self._repr_image_svg_xml()}
+            if len(bundle["image/svg+xml"]) <= SMALL:
+                small = self.copy()
+                small.graph_attr["dpi"] = "72"
+                bundle["image/png"] = small.pipe("png")
+            return bundle
+
+        def _repr_image_svg_xml(self) -> str:
+            """For a notebook, some of which show a picture in its own size: no wider than a cell."""
+            svg: str = super()._repr_image_svg_xml()
+            width, height = re.findall(r'(?:width|height)="(\d+)pt"', svg)[:2]
+            scale = min(1.0, CELL / int(width))
+            size = f'width="{int(width) * scale:.0f}pt" height="{int(height) * scale:.0f}pt"'
+            return svg.replace(f'width="{width}pt" height="{height}pt"', size, 1)
+
+        def render(
+            self,
+            filename: Any = None,
+            directory: Any = None,
+            view: bool = False,
+            cleanup: bool = False,
+            format: str | None = None,
+            outfile: Any = None,
+            **kwargs: Any,
+        ) -> str:
+            format = format or (pathlib.Path(outfile).suffix[1:] if outfile else self.format)
+            picture = self.pipe(format, **kwargs)
+            source = self.save(filename, directory=directory)
+            target = pathlib.Path(outfile or f"{source}.{format}")
+            target.write_bytes(picture)
+            if cleanup:
+                pathlib.Path(source).unlink()
+            if view:
+                webbrowser.open(target.resolve().as_uri())
+            return str(target)
+
+    return Drawing
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Leave out what Fontconfig warns of. The one that comes with pygraphviz is older than that of many systems, reads
+    their settings, and knows not all of them; which it reads, nobody can tell it."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            written.seek(0)
+            for line in written:
+                if not line.startswith(b"Fontconfig warning"):
+                    os.write(2, line)
+
+
+def known(name: str, given: str, names: Sequence[str]) -> None:
+    if given not in names:
+        raise ValueError(f"{name} must be one of {', '.join(names)}, got {given!r}")
