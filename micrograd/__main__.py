@@ -157,8 +157,9 @@ def run() -> None:
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # as of `| head -1`; what is still to be written goes nowhere
-        for stream in sys.stdout, sys.stderr:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        with contextlib.suppress(BrokenPipeError):  # `|& head -1` closes both
+            print("stopped: nobody reads what is printed", file=sys.stderr, flush=True)
         sys.exit(1)
 
 

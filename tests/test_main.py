@@ -212,4 +212,13 @@ def test_a_closed_pipe_is_no_traceback(args, tmp_path):
     assert "BrokenPipe" not in done.stderr
     if "--help" not in args:
         assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == "stopped: nobody reads what is printed"
         assert (tmp_path / "moon_mlp.png").exists()
+
+
+def test_two_closed_pipes(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "micrograd", "--steps", "1", "--samples", "5"]
+    assert subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=writer, env=HERE).returncode == 1
+    os.close(writer)

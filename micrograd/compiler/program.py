@@ -5,6 +5,7 @@ import itertools
 import linecache
 import math
 import pathlib
+import sys
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -212,6 +213,7 @@ def listed(code: Code, mark: str) -> Iterator[str]:
 
 
 def file_name(line: Line) -> str:
-    """The name of a file; in a notebook, which has none, "cell"."""
-    path = pathlib.Path(line.file)
-    return "cell" if path.parent.name.startswith("ipykernel_") or path.name.startswith("<ipython") else path.name
+    """The name of a file; of a cell of a notebook, or of what was typed at IPython's prompt, "In[5]"."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cell = shell and shell.compile.format_code_name(line.file)  # a pair of "Cell" and its name
+    return cell[1] if cell else pathlib.Path(line.file).name
