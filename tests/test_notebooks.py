@@ -245,7 +245,11 @@ def test_a_warning_is_found_even_where_it_is_saved():
 
 @quiet
 def test_a_listing_names_the_cell(tmp_path):
-    code = "import micrograd\n", "@micrograd.compile\ndef f(x):\n    return x.exp()\n", "f(micrograd.Value(1.0))\nprint(f.program)"
+    code = (
+        "import micrograd\n",
+        "@micrograd.compile\ndef f(x):\n    return x.exp()\n",
+        "f(micrograd.Value(1.0))\nprint(f.program)",
+    )
     listed = run(new_notebook(cells=list(map(new_code_cell, code))), tmp_path)
     [output] = listed.cells[-1].outputs
     assert output.text.splitlines()[-1].endswith("  In[2]:3")
