@@ -17,6 +17,7 @@ from programs import error_without
 
 import micrograd
 from micrograd import Value
+from micrograd.drawing import without_warnings
 from micrograd.nn import MLP, Module, Neuron
 from micrograd.viz import draw_dot, replay, trace
 
@@ -323,6 +324,12 @@ viz.draw_dot(Value(1)).pipe()
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=os.environ | {"FONTCONFIG_FILE": str(settings)}, capture_output=True, text=True)
     assert done.stderr == "a complaint\n"
+
+
+def test_other_complaints_are_passed_on(capfd):
+    with without_warnings():
+        os.write(2, b"Fontconfig warning: of something\na complaint\n")
+    assert capfd.readouterr().err == "a complaint\n"
 
 
 def test_a_notebook_that_is_not_trusted_shows_a_png_or_a_text():
