@@ -15,6 +15,7 @@ from typing import Any
 
 FORMATS = ("svg", "png", "pdf", "jpeg", "gif")
 CELL = 612  # points, the width of a cell of a notebook
+SMALLEST = 0.4  # of its own size: text of 14 points is hardly read when it is smaller than that
 SMALL = 16_000  # characters of a drawing; as a PNG it takes four times as many, which is what a plot takes
 one_at_a_time = threading.Lock()  # Graphviz as a library has global state: two threads in it crash
 
@@ -42,12 +43,15 @@ def drawing_class() -> Any:
                     graph = pygraphviz.AGraph(string=self.source)
                     picture = graph.draw(format=format, prog=self.engine)
                     graph.close()
-            if format == "svg":  # no wider than the page
-                picture = picture.replace(b"<svg ", b'<svg style="max-width: 100%; height: auto" ', 1)
+            if format == "svg":  # no wider than the page, unless nobody could read it
+                width, _ = size(picture.decode())
+                look = f'<svg style="max-width: max(100%, {width * SMALLEST:.0f}pt); height: auto" '
+                picture = picture.replace(b"<svg ", look.encode(), 1)
             return picture.decode(encoding) if encoding else picture
 
         def __repr__(self) -> str:
-            return f"A drawing: a notebook that is trusted shows it, render('graph') saves it as graph.{self.format}."
+            name = f"graph.{self.format}"
+            return f"A drawing: run the cell, or trust the notebook, to see it; render('graph') saves {name}."
 
         def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, Any]:
             """For a notebook. JupyterLab shows no SVG of a notebook that is not trusted, but a PNG, and otherwise the
@@ -60,12 +64,13 @@ def drawing_class() -> Any:
             return bundle
 
         def _repr_image_svg_xml(self) -> str:
-            """For a notebook, some of which show a picture in its own size: no wider than a cell."""
+            """For a notebook, some of which show a picture in its own size: no wider than a cell, unless
+            nobody could read it; then it scrolls."""
             svg: str = super()._repr_image_svg_xml()
-            width, height = re.findall(r'(?:width|height)="(\d+)pt"', svg)[:2]
-            scale = min(1.0, CELL / int(width))
-            size = f'width="{int(width) * scale:.0f}pt" height="{int(height) * scale:.0f}pt"'
-            return svg.replace(f'width="{width}pt" height="{height}pt"', size, 1)
+            width, height = size(svg)
+            scale = min(1.0, max(CELL / width, SMALLEST))
+            now = f'width="{width * scale:.0f}pt" height="{height * scale:.0f}pt"'
+            return svg.replace(f'width="{width}pt" height="{height}pt"', now, 1)
 
         def render(
             self,
@@ -89,6 +94,11 @@ def drawing_class() -> Any:
             return str(target)
 
     return Drawing
+
+
+def size(svg: str) -> list[int]:
+    """The width and the height of a drawing, in points."""
+    return [int(length) for length in re.findall(r'(?:width|height)="(\d+)pt"', svg)[:2]]
 
 
 @contextlib.contextmanager

@@ -8,10 +8,11 @@ has three parameters, and the state {"slope": 1.0, "offsets": [0.0, 0.0]}.
 """
 
 import functools
+import itertools
 import reprlib
 import warnings
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -116,10 +117,20 @@ def describe(x: Any) -> str:
     own = isinstance(x, Module) and type(x).__repr__ is not Module.__repr__
     head, parts = repr(x) if own else type(x).__name__, []
     if not own and not is_tensor(x):
-        parts = [f"({name}): {describe(item)}" for name, item in zip(*contents(x)) if trained(item)]
+        items = [(name, describe(item)) for name, item in zip(*contents(x)) if trained(item)]
+        runs = itertools.groupby(items, lambda item: (item[1], None if isinstance(item[0], int) else item[0]))
+        parts = [together([name for name, _ in run], text) for (text, _), run in runs]
         head += "(" if parts else "()"
     lines = [f"{head}  # {trained(x)} parameter{'s' * (trained(x) != 1)}", *parts]
     return "\n".join(lines).replace("\n", "\n  ") + "\n)" * bool(parts)
+
+
+def together(names: Sequence[Any], text: str) -> str:
+    """One description for neighbours in a list that are alike: "(0-15): 16 x ReLUNeuron(2)"."""
+    if len(names) == 1:
+        return f"({names[0]}): {text}"
+    first, *rest = text.split("\n")
+    return "\n".join([f"({names[0]}-{names[-1]}): {len(names)} x {first} each", *rest])
 
 
 def trained(x: Any) -> int:

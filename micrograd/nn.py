@@ -79,9 +79,6 @@ class Layer(Module):
         yield "weight", [neuron.w for neuron in self.neurons]
         yield "bias", [neuron.b for neuron in self.neurons]
 
-    def __repr__(self) -> str:
-        return f"Layer of [{', '.join(map(str, self.neurons))}]"
-
 
 class MLP(Module):
     """A multi-layer perceptron: layers of `nouts` neurons, of which the last one is linear.
@@ -115,9 +112,6 @@ class MLP(Module):
         for layer in self.layers:
             yield from named(str(place), layer)
             place += 1 if activation_of(layer.neurons[0])[0] == "Linear" else 2
-
-    def __repr__(self) -> str:
-        return f"MLP of [{', '.join(map(str, self.layers))}]"
 
 
 def activation_of(neuron: Neuron) -> tuple[str, Activation]:

@@ -235,11 +235,11 @@ class Replay:
 
     def _repr_html_(self) -> str:
         # A frame of its own, which can reach nothing of the notebook. Where that is not trusted, its text is left.
-        look = 'sandbox="allow-scripts" style="width: 100%; height: 30em; border: 0"'
+        look = 'sandbox="allow-scripts" style="width: 100%; height: 40em; border: 0"'
         return f'<iframe srcdoc="{html.escape(self.page)}" {look}>{self!r}</iframe>'
 
     def __repr__(self) -> str:
-        return "A replay: a notebook that is trusted shows it, save('replay.html') makes a page of it."
+        return "A replay: run the cell, or trust the notebook, to see it; save('replay.html') makes a page of it."
 
 
 def replay(root: Value) -> Replay:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from benchmarks.__main__ import ROOT, main, report
+from benchmarks.differences import PROBES, outcomes
 from benchmarks.work import HERE, PEERS, TORCH
 
 
@@ -27,6 +28,14 @@ def test_all_compute_the_same(work):
     assert len(others) >= 1
     for other in others:
         assert all(math.isclose(a, b, rel_tol=1e-8, abs_tol=1e-8) for a, b in zip(other, first))
+
+
+def test_the_lines_that_are_compared_with_the_first_version():
+    found = outcomes(sys.executable)
+    assert len(found) == len(PROBES)
+    assert f"runs {len(PROBES)} lines" in (ROOT / "README.md").read_text(encoding="utf-8")
+    wrong = ("NameError", "SyntaxError", "ImportError", "IndentationError")  # a line that tries nothing
+    assert not [probe for probe, outcome in zip(PROBES, found) if outcome.startswith(wrong)]
 
 
 def test_the_report():

@@ -339,13 +339,13 @@ def test_a_module_of_ones_own_shows_what_is_in_it():
 
     class Net(Module):
         def __init__(self):
-            self.body, self.lines, self.table = MLP(2, [1]), [Line()], {"k": Value(1.0)}
+            self.body, self.lines, self.table = Neuron(2, False), [Line()], {"k": Value(1.0)}
             self.again, self.me, self.loss = self.body, self, self.table["k"] * 2
 
     assert (
         repr(Net())
         == """Net(  # 7 parameters
-  (body): MLP of [Layer of [LinearNeuron(2)]]  # 3 parameters
+  (body): LinearNeuron(2)  # 3 parameters
   (lines): list(  # 3 parameters
     (0): Line(  # 3 parameters
       (slope): Value  # 1 parameter
@@ -355,8 +355,41 @@ def test_a_module_of_ones_own_shows_what_is_in_it():
   (table): dict(  # 1 parameter
     (k): Value  # 1 parameter
   )
-  (again): MLP of [Layer of [LinearNeuron(2)]]  # 3 parameters
+  (again): LinearNeuron(2)  # 3 parameters
   (me): ...
 )"""
     )
     assert repr(Module()) == "Module()  # 0 parameters"
+
+
+def test_neighbours_that_are_alike_are_shown_once():
+    assert (
+        repr(MLP(2, [4, 4, 4]))
+        == """MLP(  # 52 parameters
+  (layers): list(  # 52 parameters
+    (0): Layer(  # 12 parameters
+      (neurons): list(  # 12 parameters
+        (0-3): 4 x ReLUNeuron(2)  # 3 parameters each
+      )
+    )
+    (1): Layer(  # 20 parameters
+      (neurons): list(  # 20 parameters
+        (0-3): 4 x ReLUNeuron(4)  # 5 parameters each
+      )
+    )
+    (2): Layer(  # 20 parameters
+      (neurons): list(  # 20 parameters
+        (0-3): 4 x LinearNeuron(4)  # 5 parameters each
+      )
+    )
+  )
+)"""
+    )
+    lines = repr(MLP(2, [2, 2, 2, 2])).splitlines()
+    assert "    (0-2): 3 x Layer(  # 6 parameters each" in lines
+
+    class Pair(Module):
+        def __init__(self):
+            self.a, self.b = Neuron(1), Neuron(1)  # neighbours, but with names
+
+    assert repr(Pair()).count("ReLUNeuron(1)  # 2 parameters\n") == 2

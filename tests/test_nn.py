@@ -34,8 +34,6 @@ def test_reprs():
     assert repr(Neuron(2)) == "ReLUNeuron(2)"
     assert repr(Neuron(2, nonlin=False)) == "LinearNeuron(2)"
     assert repr(Neuron(2, "tanh")) == "TanhNeuron(2)"
-    assert repr(Layer(2, 2)) == "Layer of [ReLUNeuron(2), ReLUNeuron(2)]"
-    assert repr(MLP(2, [1, 1])) == "MLP of [Layer of [ReLUNeuron(2)], Layer of [LinearNeuron(1)]]"
 
 
 def test_a_layer_of_one_returns_the_value_itself():

@@ -17,6 +17,7 @@ from programs import error_without
 
 import micrograd
 from micrograd import Value
+from micrograd.drawing import without_warnings
 from micrograd.nn import MLP, Module, Neuron
 from micrograd.viz import draw_dot, replay, trace
 
@@ -325,6 +326,12 @@ viz.draw_dot(Value(1)).pipe()
     assert done.stderr == "a complaint\n"
 
 
+def test_other_complaints_are_passed_on(capfd):
+    with without_warnings():
+        os.write(2, b"Fontconfig warning: of something\na complaint\n")
+    assert capfd.readouterr().err == "a complaint\n"
+
+
 def test_a_notebook_that_is_not_trusted_shows_a_png_or_a_text():
     bundle = draw_dot(Value(1.0) * 2)._repr_mimebundle_()
     assert bundle["image/png"].startswith(b"\x89PNG")
@@ -332,29 +339,29 @@ def test_a_notebook_that_is_not_trusted_shows_a_png_or_a_text():
     wide = draw_dot(sum(Value(float(i)) * 2.0 for i in range(40)))
     assert wide._repr_mimebundle_().keys() == {"image/svg+xml", "text/plain"}
     assert bundle["text/plain"] == repr(wide)
-    assert "render('graph') saves it as graph.svg" in repr(wide)
-    assert "saves it as graph.png" in repr(draw_dot(Value(1.0), format="png"))
+    assert "render('graph') saves graph.svg" in repr(wide)
+    assert "saves graph.png" in repr(draw_dot(Value(1.0), format="png"))
     frame = replay(Value(1.0) * 2)
     assert frame._repr_html_().endswith(f">{frame!r}</iframe>")
     assert "save('replay.html')" in repr(frame)
 
 
+def size(svg):
+    return [int(x) for x in re.findall(r'(?:width|height)="(\d+)pt"', svg)[:2]]
+
+
 def test_pictures_are_no_wider_than_the_page():
-    assert (
-        '<svg style="max-width: 100%; height: auto" width=' in draw_dot(Value(1.0))._repr_mimebundle_()["image/svg+xml"]
-    )
+    svg = draw_dot(Value(1.0)).pipe("svg").decode()
+    assert f'style="max-width: max(100%, {size(svg)[0] * 0.4:.0f}pt); height: auto"' in svg
 
 
-def test_pictures_are_no_wider_than_the_cell_of_a_notebook():
-    wide = draw_dot(sum(Value(float(i)) * 2.0 for i in range(40)), rankdir="TB")
-    bundle = wide._repr_mimebundle_()["image/svg+xml"]
-
-    def size(svg):
-        return [int(x) for x in re.findall(r'(?:width|height)="(\d+)pt"', svg)[:2]]
-
-    (width, height), (full_width, full_height) = size(bundle), size(wide.pipe("svg").decode())
-    assert width == 612 < full_width
-    assert height == pytest.approx(full_height * 612 / full_width, abs=1)
+@pytest.mark.parametrize(("products", "shown"), [(1, None), (3, 612), (40, 0.4)])
+def test_pictures_are_no_wider_than_the_cell_of_a_notebook_unless_nobody_could_read_them(products, shown):
+    drawing = draw_dot(sum(Value(float(i)) * 2.0 for i in range(products)), rankdir="TB")
+    width, height = size(drawing._repr_mimebundle_()["image/svg+xml"])
+    full_width, full_height = size(drawing.pipe("svg").decode())
+    assert width == pytest.approx(full_width if shown is None else shown if shown > 1 else shown * full_width, abs=1)
+    assert height == pytest.approx(full_height * width / full_width, abs=1)
 
 
 @pytest.mark.parametrize("package", ["graphviz", "pygraphviz"])
