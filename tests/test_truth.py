@@ -3,6 +3,7 @@
 import argparse
 import array
 import collections
+import contextlib
 import contextvars
 import copy
 import dataclasses
@@ -1673,3 +1674,264 @@ def test_a_question_about_types_is_traced_once():
     for _ in range(3):
         compiled(B)
     assert len(compiled.order) == 1
+
+
+class Tagged(Value):
+    __slots__ = ("config", "scales")
+    __hash__ = Value.__hash__
+
+
+def bearer(kind, **hung):
+    v = kind(2.0)
+    for name, x in hung.items():
+        setattr(v, name, x)
+    return v
+
+
+def toggle(v, i):
+    if hasattr(v, "flag"):
+        del v.flag
+    else:
+        v.flag = i + 4.0
+
+
+def flag_or_none(v):
+    try:
+        return v * v.flag
+    except AttributeError:
+        return v
+
+
+def flag_if_any(v):
+    factor = 1.0
+    with contextlib.suppress(AttributeError):
+        factor = v.flag
+    return v * factor
+
+
+def flag_in_a_pattern(v):
+    match v:
+        case Value(flag=flag):  # type: ignore[misc]
+            return v * flag
+    return v
+
+
+def has_a_flag(v):
+    has = hasattr
+    return v * (2.0 if has(v, FLAG) else 3.0)
+
+
+FLAG = "flag"
+has_it = hasattr
+
+# What hangs on a Value: a function of it, how one is made, and what changes.
+HUNG = {
+    "a list": (
+        lambda v: v * sum(v.scales),
+        lambda kind: bearer(kind, scales=[1.0, 2.0]),
+        lambda v, i: v.scales.append(3.0),
+    ),
+    "lists in lists": (
+        lambda v: v * sum(map(sum, v.scales)),
+        lambda kind: bearer(kind, scales=[[1.0], [2.0]]),
+        lambda v, i: v.scales[1].append(3.0),
+    ),
+    "an object": (
+        lambda v: v * v.config.rate,
+        lambda kind: bearer(kind, config=Config()),
+        lambda v, i: setattr(v.config, "rate", 3.0 + i),
+    ),
+    "a list in an object": (
+        lambda v: v * sum(v.config.nested["depth"]),
+        lambda kind: bearer(kind, config=Config()),
+        lambda v, i: v.config.nested["depth"].append(3.0),
+    ),
+    "an array": (
+        lambda v: v * v.scales.sum(),
+        lambda kind: bearer(kind, scales=np.array([1.0, 2.0])),
+        lambda v, i: v.scales.put(1, 3.0 + i),
+    ),
+    "a number": (
+        lambda v: v * v.config,
+        lambda kind: bearer(kind, config=2.0),
+        lambda v, i: setattr(v, "config", 3.0 + i),
+    ),
+    "a Value": (
+        lambda v: v * v.config,
+        lambda kind: bearer(kind, config=Value(2.0)),
+        lambda v, i: setattr(v, "config", Value(3.0 + i)),
+    ),
+    "the data of a Value": (
+        lambda v: v * v.config,
+        lambda kind: bearer(kind, config=Value(2.0)),
+        lambda v, i: setattr(v.config, "data", 3.0 + i),
+    ),
+    "its label": (lambda v: v * len(v.label), bearer, lambda v, i: setattr(v, "label", "w" * i)),
+    "hasattr": (lambda v: v * (2.0 if hasattr(v, "flag") else 3.0), bearer, toggle),
+    "hasattr of a name": (lambda v: v * (2.0 if hasattr(v, FLAG) else 3.0), bearer, toggle),
+    "hasattr of a chosen name": (lambda v: v * (2.0 if hasattr(v, FLAG if v else "data") else 3.0), bearer, toggle),
+    "hasattr by another name": (lambda v: v * (2.0 if has_it(v, FLAG) else 3.0), bearer, toggle),
+    "hasattr by a local name": (has_a_flag, bearer, toggle),
+    "getattr": (lambda v: v * getattr(v, "flag", 5.0), bearer, toggle),
+    "vars": (lambda v: v * (1.0 + len(vars(v))), bearer, toggle),
+    "dir": (lambda v: v * len(dir(v)), bearer, toggle),
+    "attrgetter": (
+        lambda v: v * operator.attrgetter(FLAG)(v),
+        lambda kind: bearer(kind, flag=1.0),
+        lambda v, i: setattr(v, "flag", 2.0 + i),
+    ),
+    "except": (flag_or_none, bearer, toggle),
+    "suppress": (flag_if_any, bearer, toggle),
+    "match": (flag_in_a_pattern, bearer, toggle),
+}
+
+
+@pytest.mark.parametrize("what", HUNG)
+@pytest.mark.parametrize("kind", [Value, Tagged])
+@pytest.mark.parametrize("way", ["an argument", "in a list", "around"])
+def test_what_hangs_on_a_value_may_change(what, kind, way):
+    function, make, change = HUNG[what]
+    v = make(kind)
+    f, arguments = {
+        "an argument": (lambda v: function(v), (v,)),
+        "in a list": (lambda vs: vs[0] + function(vs[1]), ([A, v],)),
+        "around": (lambda x: x * function(v), (3.0,)),
+    }[way]
+    compiled = micrograd.compile(f)
+    for i in range(4):
+        got, want = compiled(*arguments), f(*arguments)
+        assert got.data == want.data
+        v.grad = 0.0
+        got.backward()
+        grad, v.grad = v.grad, 0.0
+        want.backward()
+        assert grad == v.grad
+        change(v, i)
+    before = len(compiled.order)
+    compiled(*arguments), compiled(*arguments)
+    assert len(compiled.order) <= before + 1
+
+
+# What holds a number, which another takes the place of that is equal and of another type.
+HOLDERS: dict[str, Any] = {
+    "a list": ([2.0, 3.0], lambda x: x),
+    "a list of lists": ([[2.0, 3.0]], lambda x: x[0]),
+    "a list with a Value": ([2.0, A], lambda x: x),
+    "a deque": (collections.deque([2.0, 3.0]), lambda x: x),
+    "a dict": ({0: 2.0, 1: 3.0}, lambda x: x),
+    "an attribute": (types.SimpleNamespace(kept=2.0), vars),
+    "a class": (type("Holder", (), {"kept": 2.0}), None),
+}
+
+
+@pytest.mark.parametrize("what", HOLDERS)
+def test_numbers_that_become_equal_ones_of_another_type(what):
+    holder, inside = HOLDERS[what]
+
+    def first():
+        return holder.kept if inside in (None, vars) else inside(holder)[0]
+
+    def f(x):
+        return A * x * (3.0 if isinstance(first(), int) else 5.0)
+
+    compiled = micrograd.compile(f)
+    for equal in (2, 2.0, True, 1.0, np.float64(1.0), -0.0, 0.0):
+        if inside in (None, vars):
+            holder.kept = equal
+        else:
+            inside(holder)[0] = equal
+        assert compiled(1.0).data == f(1.0).data
+
+
+@pytest.mark.parametrize("make", [set, dict.fromkeys, frozenset, tuple])
+def test_members_that_become_equal_ones_of_another_type(make):
+    state = {"kept": make([2.0, 3.0])}
+    compiled = micrograd.compile(f := lambda x: A * x * sum(isinstance(k, int) for k in state["kept"]))
+    for numbers_ in ([2, 3.0], [2.0, 3.0], [2, 3]):
+        state["kept"] = make(numbers_)
+        assert compiled(1.0).data == f(1.0).data
+    inner = state["kept"]
+    if make in (set, dict.fromkeys):
+        inner.clear()
+        inner.update(make([2.0, 3]))
+        assert compiled(1.0).data == f(1.0).data == 2.0
+
+
+def half_of_it(p):
+    out: Any = p * 2.0
+    out.half = p.data / 2.0
+    return out
+
+
+def list_of_it(p):
+    out: Any = p * 2.0
+    out.kept = [p.data]
+    return out
+
+
+def the_argument(p):
+    out: Any = p * 2.0
+    out.kept = p
+    return out
+
+
+def slot_of_it(p):
+    out: Any = Tagged(p.data, (p,), "same", lambda out: None)
+    out.config = p.data
+    return out
+
+
+def a_constant(p):
+    out: Any = Value(3.0)
+    out.kept = p.data
+    return [out, p * 1.0]
+
+
+@pytest.mark.parametrize("function", [half_of_it, list_of_it, the_argument, slot_of_it, a_constant])
+def test_what_is_assigned_to_a_result_is_refused(function):
+    with pytest.raises(
+        TypeError, match=rf"^{function.__name__} assigns \.(half|kept|config) of a Value that it returns"
+    ):
+        micrograd.compile(function)(Value(2.0))
+
+
+def test_what_stays_the_same_may_be_assigned_to_a_result():
+    def f(xs):
+        out: Any = sum(xs)
+        out.label, out.count, out.owner = "total", len(xs), Config
+        return out
+
+    compiled = micrograd.compile(f)
+    for xs in ([A, B], [B, A, A]):
+        assert vars(compiled(xs)) == vars(f(xs)) == {"label": "total", "count": len(xs), "owner": Config}
+
+
+def test_modules_with_attributes_of_their_own_making(monkeypatch):
+    module: Any = types.ModuleType("settings")
+    module.box = {"rate": 2.0}
+    exec("def __getattr__(name):\n    return box[name]", vars(module))  # as PEP 562 says
+    compiled = micrograd.compile(lambda x: A * x * module.rate)
+    for rate in (2.0, 3.0, 2.0):
+        module.box["rate"] = rate
+        assert compiled(1.0).data == 2.0 * rate
+
+
+def test_lists_in_themselves():
+    endless: list[Any] = [1.0]
+    endless.append(endless)
+    with pytest.raises(TypeError, match=r"^<lambda>: x has lists in lists without end"):
+        micrograd.compile(lambda x: A * x[0])(endless)
+    compiled = micrograd.compile(lambda x: A * x * endless[0])
+    for endless[0] in (1.0, 2.0):
+        assert compiled(1.0).data == 2.0 * endless[0]
+    assert micrograd.compile(lambda n: A * (2.0 if isinstance(n**-1, int) else 3.0))(2).data == 6.0
+
+
+def test_names_of_attributes_that_are_constant_do_not_count_others():
+    config: Any = Config()
+    compiled = micrograd.compile(lambda x: A * x * (2.0 if hasattr(config, "flag") else 3.0))
+    for config.counter in range(3):
+        assert compiled(1.0).data == 6.0
+    assert len(compiled.order) == 1
+    config.flag = 1.0
+    assert compiled(1.0).data == 4.0

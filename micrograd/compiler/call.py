@@ -19,7 +19,6 @@ from .structure import PLAIN, Results, kinds, result_like, twin
 from .surroundings import Surroundings
 from .symbol import Symbol, number, undisturbed
 from .trace import Trace, trace
-from .watch import pinned
 
 
 class Call:
@@ -45,14 +44,14 @@ class Call:
         self.name, self.key, self.structures = name, key, given.structures
         self.is_vmap = is_vmap(function)
         roots = {name: function, **given.roots()}
-        passed = dict(zip(given.names, given.arguments))
-        self.around = Surroundings(roots, passed)
+        passed, bearers = dict(zip(given.names, given.arguments)), given.bearers()
+        self.around = Surroundings(roots, passed, bearers)
         if [v for v in (*self.around.values, *given.values) if settle(v)]:  # now they look as Values do
-            self.around = Surroundings(roots, passed)
+            self.around = Surroundings(roots, passed, bearers)
         self.inputs = [(n, [number(kind) for kind in kinds(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
-        self.asked = [*map(pinned, self.answers(given))]
+        self.asked = self.answers(given)
         twins = [twin(v, v.data) for v in given.values]
         if self.around.tells_apart:
             twins = [x if isinstance(x, Value) else twins[x] for x in given.identities(self.around.values)]
@@ -66,7 +65,7 @@ class Call:
             name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
         if not self.around.missing.isdisjoint(sys.modules):  # what it has imported is around it, too
-            self.around = Surroundings(roots, passed)
+            self.around = Surroundings(roots, passed, bearers)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
         self.program = made(name, self.written, self.inputs)

@@ -12,9 +12,10 @@ from .backward import gradients, standing_in
 from .batch import during
 from .rounded import Rounded
 from .signature import Signature
-from .structure import Results, listed
+from .structure import Results, hung, listed
 from .surroundings import Surroundings
 from .symbol import undisturbed
+from .watch import same
 
 RELATIVE = 1e-9  # numbers that differ by less are not looked at again
 LARGE = 2_000_000  # gradients of more operations are not compared: the graph takes a gigabyte
@@ -45,6 +46,12 @@ class Check:
         alike = (made.structure, made.index) == (plain.structure, plain.index)
         if not alike or any(x is not y for x, y in pairs if x in known or y in known):
             raise TypeError(f"{self.name} returned something of another structure when it ran again. {CURE}")
+        for mine, theirs in ((hung(x), hung(y)) for x, y in pairs if x is not y):
+            if other := [name for name in {**theirs, **mine} if not same(theirs.get(name), mine.get(name, self))]:
+                raise TypeError(
+                    f"{self.name} assigns .{other[0]} of a Value that it returns, but a program computes new data and "
+                    f"gradients only: return it, beside the Value, and assign it outside"
+                )
 
         def rounded() -> list[Any]:
             with self.again(given, numbers, Rounded) as results:

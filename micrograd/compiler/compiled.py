@@ -112,7 +112,12 @@ class Compiled:
         for i, (name, x) in enumerate(zip(names, given.arguments)):
             found: list[Any] = []
             static = name in self.static and (i < len(args) or name not in self.nameless)
-            structure = ("static", Whole(x)) if static else take_apart(x, found, given.values)
+            try:
+                structure = ("static", Whole(x)) if static else take_apart(x, found, given.values)
+            except RecursionError:
+                raise TypeError(
+                    f"{self.name}: {name} has lists in lists without end; pass it in a plain list"
+                ) from None
             given.structures.append(("number", type(x)) if structure == NUMBER and type(x) is not float else structure)
             given.numbers.append(found)
         if {*kinds} <= {float, Value, View} and not kwargs and not self.static:

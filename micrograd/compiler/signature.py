@@ -1,13 +1,12 @@
 """The arguments of a call."""
 
-import itertools
 from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..engine import Value
 from .arrays import ARRAY
 from .home import View
-from .structure import Whole, unflatten
+from .structure import Whole, alike, hung, unflatten
 from .uses import Asks
 from .watch import CONTAINERS, items
 
@@ -61,8 +60,8 @@ class Signature(NamedTuple):
         same, types, slots, names, every = asks
         answers = [getattr(v, name) for v in self.values for name in slots]
         if names or every:  # what somebody hung on them
-            hung = [(i, name, x) for i, v in enumerate(self.values) for name, x in vars(v).items()]
-            answers += itertools.chain(*(found for found in hung if every or found[1] in names))
+            found = [(i, name, x) for i, v in enumerate(self.values) for name, x in hung(v).items()]
+            answers += [(i, name, alike(x)) for i, name, x in found if every or name in names]
         parts = [*inner(self.arguments)] if same or types else []
         if types:
             answers += [Value if type(x) is View else type(x) for x in parts]
@@ -71,6 +70,15 @@ class Signature(NamedTuple):
             first: dict[int, int] = {}
             answers += [first.setdefault(id(x), i) for i, x in enumerate(parts) if isinstance(x, CONTAINERS)]
         return answers
+
+    def bearers(self) -> dict[str, Value]:
+        """The Values in the arguments on which something hangs, by name."""
+        return {
+            f"{name}[{i}]" if i >= 0 else name: v
+            for name, x in zip(self.names, self.arguments)
+            for i, v in enumerate(inner(x), -1)
+            if isinstance(v, Value) and hung(v)
+        }
 
     def roots(self) -> dict[str, Any]:
         """By name, what is no number and no Value in the arguments, and the classes of what is in them."""

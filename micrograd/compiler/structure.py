@@ -54,7 +54,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         values.append(x)
         if type(x) is Value or type(x) is View:
             return VALUE
-        return ("value", type(x)) if others is not None else ("value", type(x), alike(vars(x)))
+        return "value", type(x)
     if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.str[1:] not in KINDS:
         raise TypeError(
             f"got numbers of {x.dtype}, which are rounded, or wrap around, in their own way, but a compiled function "
@@ -204,6 +204,14 @@ def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], No
     out = twin(x, number)
     out._prev, out._op, out._grad_fn = (parent,), "", send
     return out
+
+
+def hung(v: Value) -> dict[str, Any]:
+    """What hangs on a Value beside what each has."""
+    if type(v) is Value or type(v) is View:
+        return vars(v)
+    own = set(slots(type(v))).difference(slots(Value))  # type: ignore[arg-type]
+    return vars(v) | {name: getattr(v, name) for name in own if hasattr(v, name)}
 
 
 def twin(v: Value, data: Any) -> Value:

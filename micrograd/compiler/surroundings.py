@@ -7,6 +7,7 @@ installed packages and of Python itself is taken as it is.
 """
 
 import functools
+import marshal
 import operator
 import os
 import sys
@@ -23,32 +24,9 @@ from typing import Any
 
 from ..engine import Value
 from ..module import Module, slots
-from . import uses
-from .watch import (
-    ATOMS,
-    CONTAINERS,
-    RANDOM,
-    Watch,
-    assign,
-    attributes,
-    chosen,
-    copy_of,
-    everyones,
-    fill,
-    forget,
-    held,
-    hold_again,
-    items,
-    numbers_in,
-    overwrite,
-    pinned,
-    remembered,
-    rename,
-    set_state,
-    state,
-    watch,
-    within,
-)
+from . import uses, watch
+from .structure import hung
+from .watch import within
 
 PACKAGE = __package__.rpartition(".")[0]
 
@@ -59,6 +37,7 @@ class Surroundings:
     Args:
         roots: the things, by name.
         passed: others, by name, which may be something else next time, but must not be changed by a call.
+        bearers: the Values among those, by name, on which something hangs.
 
     Attributes:
         values: the Values among that, and how one would write them.
@@ -66,7 +45,12 @@ class Surroundings:
         asks: what the code may ask of arguments.
     """
 
-    def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        roots: Mapping[str, Any],
+        passed: Mapping[str, Any] | None = None,
+        bearers: Mapping[str, Value] | None = None,
+    ):
         self.names: set[str] = set()  # of globals and attributes, in the code that was met,
         self.used: set[str] = set()  # and in that of the user
         self.tells_apart = False  # whether that may ask which objects are the same
@@ -76,27 +60,31 @@ class Surroundings:
             self.seen: dict[int, Any] = {id(sys.modules): sys.modules}  # kept alive, so that an id stays that of one
             self.values: dict[Value, str] = {}
             self.named: list[tuple[str, Any]] = [("", x) for x in roots.values()][:1]
-            self.watches: list[Watch] = []
+            self.watches: list[watch.Watch] = []
             self.lives: list[Any] = []  # what is compared whole,
             self.copies: list[Any] = []  # and what it was
             self.parts: list[tuple[Callable[[], Any], Any]] = []  # what counts of other things, and what it was
             self.objects: list[Any] = []
             self.classes: set[type] = set()
             self.missing: set[str] = set()  # modules that are not there yet
+            every = not self.used.isdisjoint(uses.ALL)
             self.go_through(roots)
+            for path, v in (bearers or {}).items():
+                self.go_through({f"{path}.{name}": x for name, x in hung(v).items() if every or name in self.names})
             kept = self.lives, self.copies, self.parts, self.objects, self.values
             self.lives, self.copies, self.parts, self.objects, self.values = [], [], [], [], {}
             self.go_through(passed or {})
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
         self.asks = uses.asks(self.used, self.tells_apart)
-        self.watches += [watch(name, state, set_state, x) for name, x in everyones().items()]
+        for name, x in watch.everyones().items():
+            self.watch(name, watch.state, watch.set_state, x)
 
     def go_through(self, roots: Mapping[str, Any]) -> None:
         self.queue = deque([*roots.items()])
         while self.queue:
             path, x = self.queue.popleft()
-            if type(x) not in ATOMS and id(x) not in self.seen:
+            if type(x) not in watch.ATOMS and id(x) not in self.seen:
                 self.seen[id(x)] = x
                 self.visit(path, x)
 
@@ -119,6 +107,9 @@ class Surroundings:
 
     # ---- what there is ----
 
+    def watch(self, path: str, contents: Callable[..., Any], restore: Callable[..., Any], *args: Any) -> None:
+        self.watches.append(watch.watch(path, contents, restore, *args))
+
     def visit(self, path: str, x: Any) -> None:
         kind, parts = type(x), uses.parts_of(x)
         self.named += parts
@@ -130,53 +121,58 @@ class Surroundings:
         elif isinstance(x, FunctionType):
             self.of_function(path, x)
         elif isinstance(x, ModuleType):
-            self.of_namespace(within(path, ".{}"), vars(x), self.names, x)
-        elif isinstance(x, CONTAINERS):
+            self.of_namespace(within(path, ".{}"), vars(x), {*self.names, "__getattr__"}, x)
+        elif isinstance(x, watch.CONTAINERS):
             self.of_container(path, x)
         elif isinstance(x, MappingProxyType):
-            self.of_contents(within(path, "[{!r}]"), x, items, fill)
+            self.of_contents(within(path, "[{!r}]"), x, watch.items, watch.fill)
         elif isinstance(x, weakref.ref | ContextVar | local):
-            self.of_contents(within(path, ".{}" * isinstance(x, local)), x, held, hold_again)
+            self.of_contents(within(path, ".{}" * isinstance(x, local)), x, watch.held, watch.hold_again)
         elif hasattr(kind, "__array__") or isinstance(x, array | memoryview):
-            self.of_contents(within(path), x, numbers_in, overwrite)
-        elif isinstance(x, RANDOM) and type(x) is not SystemRandom:
-            self.watches.append(watch(within(path), state, set_state, x))
+            self.of_contents(within(path), x, watch.numbers_in, watch.overwrite)
+        elif isinstance(x, watch.RANDOM) and type(x) is not SystemRandom:
+            self.watch(within(path), watch.state, watch.set_state, x)
         elif isinstance(x, operator.attrgetter | operator.methodcaller):
             self.names |= {str(name) for name in x.__reduce__()[1]}
         elif isinstance(x, functools._lru_cache_wrapper):
-            self.watches.append(watch(within(path, ".{}"), remembered, forget, x))
+            self.watch(within(path, ".{}"), watch.remembered, watch.forget, x)
         if uses.is_followed(kind) and kind is not Value and not kind.__module__.startswith(__package__):
             self.of_object(path, x)
 
     def of_value(self, path: str, x: Value) -> None:
         self.values[x] = path
-        self.watches.append(watch(within(path, ".{}"), chosen, rename, vars(x), self.names, None))
-        if type(x) is Value and chosen(vars(x), self.names, None):
-            self.of_namespace(within(path, ".{}"), vars(x), self.names)
+        names = self.names if self.used.isdisjoint(uses.ALL) else None
+        if type(x) is Value and (watch.chosen(vars(x), names, None) or not self.used.isdisjoint(uses.ABSENT)):
+            self.of_namespace(within(path, ".{}"), vars(x), names)
+        else:  # nothing that anybody can see hangs on it
+            self.watch(within(path, ".{}"), watch.chosen, watch.rename, vars(x), names, None)
 
     def of_container(self, path: str, x: Any) -> None:
-        self.queue.extend((f"{path}[{key!r}]", item) for key, item in items(x).items())
+        self.queue.extend((f"{path}[{key!r}]", item) for key, item in watch.items(x).items())
         if isinstance(x, dict) and any(isinstance(key, Value) for key in x):
             self.tells_apart = True  # whoever looks into it asks which Value it is
             self.queue.extend(zip([path] * len(x), x))
         if not isinstance(x, tuple | frozenset):
-            self.watches.append(watch(within(path, "[{!r}]"), items, fill, x))
+            self.watch(within(path, "[{!r}]"), watch.items, watch.fill, x)
+            if watch.is_plain(x):
+                self.parts.append((functools.partial(marshal.dumps, x, 2), marshal.dumps(x, 2)))
+                return
             self.lives.append(x)
-            self.copies.append(copy_of(x))
+            self.copies.append(watch.copy_of(x))
             if isinstance(x, dict):
                 self.parts.append((functools.partial(list, x), [*x]))  # the order, too
 
     def of_contents(self, path: str, x: Any, contents: Callable[..., Any], restore: Callable[..., Any]) -> None:
         before = contents(x)
-        self.watches.append(watch(path, contents, restore, x))
-        self.parts.append((functools.partial(contents, x), copy_of(before)))
+        self.watch(path, contents, restore, x)
+        self.parts.append((functools.partial(contents, x), watch.copy_of(before)))
         self.queue.extend((path.format(key), item) for key, item in before.items())
 
     def of_object(self, path: str, x: Any) -> None:
         kind: Any = type(x)
         self.of_class(kind)
         self.objects.append(x)
-        self.watches.append(watch(within(path, ".{}"), attributes, assign, x, ["__class__"]))
+        self.watch(within(path, ".{}"), watch.attributes, watch.assign, x, ["__class__"])
         every = not self.used.isdisjoint(uses.ALL | uses.PARAMETERS if isinstance(x, Module) else uses.ALL)
         names = None if every or uses.foreign(kind) else self.names
         if hasattr(x, "__dict__"):
@@ -200,7 +196,7 @@ class Surroundings:
         used = {name: x for name in sorted(found.globals) if (x := f.__globals__.get(name)) is not None}
         if not uses.is_taken(file):
             self.names |= found.globals | found.attributes
-            self.used |= found.globals | found.attributes
+            self.used |= found.globals | found.attributes | uses.aliases(used)
             self.tells_apart = self.tells_apart or bool(found.questions) or not uses.ASKS.isdisjoint(self.used)
             self.named += used.items()
             uses.refuse_types(f, found)
@@ -217,18 +213,18 @@ class Surroundings:
         self.queue.extend((f"os.{name}", x) for name, x in used.items() if x is os.environ)  # os.getenv reads it
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
             self.of_attributes(name, cell, ["cell_contents"])
-            self.named += [(name, x) for x in attributes(cell, ["cell_contents"]).values()]
+            self.named += [(name, x) for x in watch.attributes(cell, ["cell_contents"]).values()]
         self.named += [(f"default {i}", x) for i, x in enumerate(f.__defaults__ or ())]
         self.named += (f.__kwdefaults__ or {}).items()
 
     def of_namespace(self, path: str, x: Any, names: Collection[str] | None, owner: Any = None) -> None:
         """Things by name, of which some names count, None for all; those of an `owner` are set as its attributes."""
-        before = chosen(x, names, owner)
+        before = watch.chosen(x, names, owner)
         self.queue.extend((path.format(name), item) for name, item in before.items())
-        self.watches.append(watch(path, chosen, rename, x, names, owner))
+        self.watch(path, watch.chosen, watch.rename, x, names, owner)
         if len(before) == len(x):
             self.lives.append(x)
-            self.copies.append(copy_of(before))
+            self.copies.append(watch.copy_of(before))
             return
         if before:
             self.part(operator.itemgetter(*before), x, before)
@@ -236,14 +232,14 @@ class Surroundings:
             self.parts.append((functools.partial(x.keys().isdisjoint, absent), True))
 
     def of_attributes(self, path: str, x: Any, names: Collection[str]) -> None:
-        before = attributes(x, names)
+        before = watch.attributes(x, names)
         self.queue.extend((path.format(name), item) for name, item in before.items())
-        self.watches.append(watch(path, attributes, assign, x, names))
+        self.watch(path, watch.attributes, watch.assign, x, names)
         if len(before) == len(names):
             self.part(operator.attrgetter(*names), x, before)
         else:
-            self.parts.append((functools.partial(attributes, x, names), copy_of(before)))
+            self.parts.append((functools.partial(watch.attributes, x, names), watch.copy_of(before)))
 
     def part(self, get: Callable[[Any], Any], x: Any, before: dict[str, Any]) -> None:
-        then = tuple(map(pinned, before.values()))
+        then = tuple(map(watch.pinned, before.values()))
         self.parts.append((functools.partial(get, x), then if len(then) > 1 else then[0]))

@@ -68,7 +68,10 @@ def operator(op: str) -> tuple[Any, Any]:
 
 def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
     """The result of an operation, with the type that it has for numbers of the types of the operands."""
-    result.kind = kind_of(op, *(x.kind if type(x) is Symbol else type(x) for x in operands))
+    kinds = [x.kind if type(x) is Symbol else type(x) for x in operands]
+    if op == "**" and type(operands[1]) is not Symbol and operands[1] < 0:  # 2 ** -1 is no whole number
+        kinds[0] = float
+    result.kind = kind_of(op, *kinds)
     return result
 
 

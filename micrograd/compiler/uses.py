@@ -6,11 +6,11 @@ import functools
 import itertools
 import sys
 import sysconfig
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Number
 from pathlib import Path
 from threading import Thread
-from types import BuiltinMethodType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from ..engine import Value
@@ -27,6 +27,10 @@ GLOBALS = {"globals", "eval", "exec"}
 ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove"}
 TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr"}
 SLOTS = {"_prev", "_op", "_grad_fn"}
+# These take the name of an attribute as a text. And whoever uses these may see that there is none on a Value: all have
+# an empty label, and an AttributeError can be caught.
+TEXTS = {"hasattr", "attrgetter", "methodcaller"}
+ABSENT = {*ALL, "hasattr", "label", "AttributeError"}
 
 EXACTLY = (
     "compares type(x) with a type of numbers, but while a function is compiled its numbers are not known yet, and have "
@@ -73,7 +77,13 @@ class Asks(NamedTuple):
 def asks(used: set[str], same: bool) -> Asks:
     """What code that uses some names may ask."""
     hung = used - ({*dir(Value)} - {"label"})
-    return Asks(same, not used.isdisjoint(TYPES), used & SLOTS, hung, not used.isdisjoint({*ALL, "hasattr"}))
+    return Asks(same, not used.isdisjoint(TYPES), used & SLOTS, hung, not used.isdisjoint(ALL))
+
+
+def aliases(used: Mapping[str, Any]) -> set[str]:
+    """The names that Python's own functions and classes have, where code knows them by another."""
+    names = {x.__name__ for name, x in used.items() if isinstance(x, BuiltinFunctionType | type) and x.__name__ != name}
+    return names if names.isdisjoint(TEXTS) else {*names, "getattr"}  # it may be of any name, then
 
 
 class Uses(NamedTuple):
@@ -87,6 +97,8 @@ class Uses(NamedTuple):
     compared: set[str]
 
 
+# What an instruction does as these do: a pattern in match looks at a type and at attributes, "except" sees an error.
+IMPLIED = {"MATCH_CLASS": {"isinstance", "hasattr"}, "PUSH_EXC_INFO": {"AttributeError"}}
 KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPORT_FROM": 1, "IMPORT_NAME": 2}
 
 
@@ -94,27 +106,42 @@ KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPOR
 def read(code: CodeType) -> Uses:
     """What code reads and assigns, that of comprehensions and inner functions included."""
     uses = Uses(set(), set(), set(), set(), set())
-    before: list[dis.Instruction] = []
-    for instruction in dis.get_instructions(code):
-        name = instruction.opname
+    instructions = [*dis.get_instructions(code)]
+    for i, instruction in enumerate(instructions):
+        name, before = instruction.opname, instructions[max(i - 3, 0) : i][::-1]
         equal = name == "COMPARE_OP" and any(sign in instruction.argrepr for sign in ("==", "!="))
-        if (equal or name in ("IS_OP", "CONTAINS_OP")) and before[-1].opname != "LOAD_CONST":
+        if (equal or name in ("IS_OP", "CONTAINS_OP")) and before[0].opname != "LOAD_CONST":
             uses.questions.add(name)
-            beside = itertools.takewhile(lambda x: "CALL" not in x.opname, before[:-4:-1])
+            beside = itertools.takewhile(lambda x: "CALL" not in x.opname, before)
             uses.compared.update(str(x.argval) for x in beside)
-        before.append(instruction)
-        if name == "MATCH_CLASS":
-            uses.globals.add("isinstance")
+        uses.globals.update(IMPLIED.get(name, ()))
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
         if kind is not None:
             uses[kind].add(instruction.argval)
+            if instruction.argval in TEXTS and not ends_with_text(instructions[i + 1 :]):
+                uses.globals.add("getattr")  # any name
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             for mine, names in zip(uses, read(inner)):
                 mine |= names
-        elif isinstance(inner, tuple):  # among them the attributes of a pattern, in match
-            uses.attributes.update(name for name in inner if isinstance(name, str))
+        else:  # among them names of attributes: hasattr(x, "scale"), and in a tuple those of a pattern, in match
+            texts = inner if isinstance(inner, tuple) else (inner,)
+            uses.attributes.update(name for name in texts if isinstance(name, str) and name.isidentifier())
     return uses
+
+
+def ends_with_text(after: Sequence[dis.Instruction]) -> bool:
+    """Whether the last argument of a call is a constant text.
+
+    Args:
+        after: the instructions after the one that has loaded the function.
+    """
+    depth = 0  # of the stack, where the arguments gather; more, for good, where one of them has a condition in it
+    for last, now in itertools.pairwise(after):
+        depth += dis.stack_effect(last.opcode, last.arg, jump=False)
+        if now.opname in ("PRECALL", "CALL") and now.arg == depth:
+            return last.opname == "LOAD_CONST" and isinstance(last.argval, str)
+    return False
 
 
 def resolved(name: str, namespace: dict[str, Any]) -> str:
