@@ -10,7 +10,7 @@ from ..engine import Value, data_of
 from ..vmap import loop
 from .backward import gradients, standing_in
 from .batch import during
-from .rounded import Rounded
+from .rounded import ROUNDING, Rounded, Total
 from .signature import Signature
 from .structure import Results, hung, listed
 from .surroundings import Surroundings
@@ -77,6 +77,8 @@ class Check:
 
         def plainly(kind: Callable[[float], Any]) -> list[Any]:
             with self.again(given, numbers, kind) as results:
+                for leaf in numbers:
+                    leaf.grad = Total(0.0) if kind is float else leaf.grad
                 back, _ = gradients([results.items[results.index[i]] for i in asked], [*asked.values()], [*numbers])
                 return [0.0 if g is None else g for g in back]
 
@@ -101,7 +103,7 @@ class Check:
         wanted: Sequence[Any],
         rounded: Callable[[], Sequence[Any]],
     ) -> None:
-        wrong = [i for i, (x, y) in enumerate(zip(got, wanted)) if not close(x, y, 0.0)]
+        wrong = [i for i, (x, y) in enumerate(zip(got, wanted)) if not close(x, y, ROUNDING * getattr(y, "size", 0.0))]
         bounds = [0.0] * len(got)
         if wrong:
             with contextlib.suppress(Exception):  # where it does not even run once more, nothing is to be excused

@@ -74,6 +74,17 @@ class Rounded:
     __neg__ = operation(neg)
 
 
+class Total(float):
+    """A sum, and the size of what was added: where that cancels, its rounding is what is left."""
+
+    size = 0.0
+
+    def __add__(self, other: float) -> "Total":
+        out = Total(float(self) + other)
+        out.size = self.size + abs(other)
+        return out
+
+
 for name, f in {"add": add, "sub": sub, "mul": mul, "truediv": scalar.divide, "pow": scalar.power}.items():
     setattr(Rounded, f"__{name}__", operation(f))
     setattr(Rounded, f"__r{name}__", operation(f, turned=True))
