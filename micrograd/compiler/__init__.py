@@ -74,10 +74,10 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     Raises:
         TypeError: when traced, the function looks at a number (`if x > 0`, `float(x)`, `range(n)`, `print(x)`), changes
             what is around it, returns something else than Values and numbers, or other things or numbers than without
-            compile, or assigns attributes of a Value that it returns; it reads `grad` of a Value from outside, uses Values in Values, keeps what it computes under vmap
-            and uses it outside of it, or has an operation added by hand whose numbers are not made of its parents'.
-            An argument can be gone through once only, could not be put together again, or has small whole numbers of
-            NumPy, which wrap around. All is as it was then.
+            compile, or assigns attributes of a Value that it returns; it reads `grad` of a Value from outside, uses
+            Values in Values, keeps what it computes under vmap and uses it outside of it, or has an operation added by
+            hand whose numbers are not made of its parents'. An argument can be gone through once only, could not be put
+            together again, or has small whole numbers of NumPy, which wrap around. All is as it was then.
         ValueError: `static` has a name that is no argument's, or `maxsize` is no number of programs.
 
     Threads may share a compiled function. While one of them traces, others must not use the same Values; the first
