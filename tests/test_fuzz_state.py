@@ -17,7 +17,7 @@ import micrograd
 from micrograd import Value, vmap
 from micrograd.nn import Module
 
-NUMBERS = [0.0, -0.0, 0.5, -1.0, 1, 2.0, True]
+NUMBERS = [0.0, -0.0, 0.5, -1.0, 1, 2.0, 2, True]
 
 
 class Slotted:
@@ -44,8 +44,9 @@ class Holder(Module):
 class State:
     """Places of many kinds around a program; each holds a number or a Value."""
 
-    def __init__(self, values: Sequence[Value]):
+    def __init__(self, values: Sequence[Any]):
         self.values = values
+        values[0].scales = [0.5]
         self.listed: list[Any] = [1.0, values[0]]
         self.table: dict[str, Any] = {"number": 0.5, "list": self.listed, "value": values[1]}
         self.holder, self.slotted, self.space = Holder(0.5), Slotted(2.0), types.SimpleNamespace(number=0.5)
@@ -82,6 +83,11 @@ READ: list[Callable[[State, Any], Any]] = [
     lambda s, x: sum(vmap(lambda y: y * x * s.holder.number)([1.0, 2.0])),
     lambda s, x: s.values[1] / (x * 0.0 + s.holder.number),
     lambda s, x: (x * s.values[0]).tanh(),
+    lambda s, x: x * sum(s.values[0].scales),
+    lambda s, x: x * getattr(s.values[1], "flag", 0.5),
+    lambda s, x: x + (2.0 if hasattr(s.values[1], "flag") else 1.0),
+    lambda s, x: x * (0.5 if isinstance(s.space.number, int) else 1.5),
+    lambda s, x: x * sum(0.5 for item in s.window if isinstance(item, int)),
 ]
 CHANGE: list[Callable[[State, Any, int], Any]] = [
     lambda s, to, i: s.table.update(number=to),
@@ -103,6 +109,9 @@ CHANGE: list[Callable[[State, Any, int], Any]] = [
     lambda s, to, i: setattr(s, "holder", [Holder, s.kind][i % 2](to)),
     lambda s, to, i: setattr(s.values[i % len(s.values)], "data", float(to)),
     lambda s, to, i: setattr(s.holder, "__class__", [Holder, s.kind][i % 2]),
+    lambda s, to, i: s.values[0].scales.__setitem__(0, to),
+    lambda s, to, i: setattr(s.values[1], "flag", to),
+    lambda s, to, i: vars(s.values[1]).pop("flag", None),
 ]
 
 changes = st.tuples(st.sampled_from(CHANGE), st.sampled_from(NUMBERS), st.integers(0, 3))
