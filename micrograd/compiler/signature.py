@@ -58,8 +58,8 @@ class Signature(NamedTuple):
     def asked(self, asks: Asks, known: Container[Value]) -> list[Any]:
         """What the code of a function may ask of its arguments beside their numbers."""
         same, types, slots, names, every = asks
-        answers = [getattr(v, name) for v in self.values for name in slots]
-        if names or every:  # what somebody hung on them
+        answers = [getattr(v, name) for name in slots for v in self.values]
+        if self.values and (names or every):  # what somebody hung on them
             found = [(i, name, x) for i, v in enumerate(self.values) for name, x in hung(v).items()]
             answers += [(i, name, alike(x)) for i, name, x in found if every or name in names]
         parts = [*inner(self.arguments)] if same or types else []

@@ -42,8 +42,8 @@ def pinned(x: Any) -> Any:
 
 def trusted(x: Any) -> bool:
     """Whether what is equal to `x` will do in its place."""
-    kind: Any = type(x)
-    return kind not in NUMBERS and (kind in ATOMS or kind.__eq__ is object.__eq__)
+    kinds: Any = {*map(type, x)} if type(x) in (list, tuple) else {type(x)}
+    return all(kind not in NUMBERS and (kind in ATOMS or kind.__eq__ is object.__eq__) for kind in kinds)
 
 
 def same(x: Any, y: Any) -> bool:
