@@ -1,5 +1,6 @@
 """How a compiled function is called: from Values to tensors, through the program, and back to Values."""
 
+import operator
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -73,6 +74,7 @@ class Call:
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
         self.row, self.varying = Row(self.leaves), [slot for slot, _ in self.slots]
+        self.last: tuple[Sequence[Value], Row] = (), self.row
         self.history = [v for v in self.leaves if isinstance(v, Value) and v._prev]
         computed = {id(x): i for i, x in enumerate(self.written.computed)}  # which `written` keeps
         places = [(x, computed.get(id(x)), argument.get(x)) for x in self.written.results.items]
@@ -84,17 +86,23 @@ class Call:
         self.items = {places[i][1]: k for k, i in enumerate(index)}  # of what is computed, where it is returned
         self.size = sum(x.axis.length if x.axis else 1 for x in self.written.order)
         self.check = Check(name, function, self.around)
-        numbers = {leaf: leaf.data for leaf in self.leaves_of(given)}
+        numbers = {leaf: leaf.data for leaf in self.row_of(given.values).values}
         self.check.results(given, numbers, Results(name, self(given)), plain)
 
-    def leaves_of(self, given: Signature) -> list[Value]:
-        """The Values that the program depends on in a call."""
+    def row_of(self, values: Sequence[Value]) -> Row:
+        """The Values that the program depends on in a call with some Values as arguments."""
         if not self.slots:
-            return self.leaves
+            return self.row
+        before, row = self.last
+        if len(before) == len(values) and all(map(operator.is_, before, values)):  # as in training on one batch
+            return row
         leaves = self.leaves.copy()
         for slot, i in self.slots:
-            leaves[slot] = given.values[i]
-        return leaves
+            leaves[slot] = values[i]
+        row = Row(leaves, self.row, self.varying)
+        if not any(v._prev for v in values):  # which would keep all that they were computed from
+            self.last = values, row
+        return row
 
     def fits(self, given: Signature) -> bool:
         """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
@@ -122,16 +130,9 @@ class Call:
 
     def __call__(self, given: Signature) -> Any:
         """Run the program."""
-        values, program, leaves, history, row = (
-            given.values,
-            self.program,
-            self.leaves_of(given),
-            self.history,
-            self.row,
-        )
-        if self.slots:
-            row = Row(leaves, row, self.varying)
-            history = [*history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
+        values, program, row = given.values, self.program, self.row_of(given.values)
+        leaves = row.values
+        history = [*self.history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
         try:
             bound = program.bind(row.data(), [numbers for numbers in given.numbers if numbers])
         except TypeError:

@@ -19,6 +19,7 @@ from .watch import ATOMS
 PLAIN = "a compiled function computes with plain numbers in Values"
 LIST = "pass a list, or a plain array, of numbers or Values"
 NUMBER, VALUE = ("number",), ("value", Value)
+FLOATS, VALUES = {float}, {Value, View}
 KINDS = "f8", "i8", "b1", "O"  # of arrays, in NumPy's words, that compute as plain numbers do, or have Values
 PLAIN_ARRAYS = {dtype: dtype.str for dtype in map(np.dtype, KINDS[:3])} if np else {}
 
@@ -42,10 +43,9 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
     """
     if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
         kinds = {*map(type, x)}
-        for usual, found, leaf in ({float}, numbers, NUMBER), ({Value, View}, values, VALUE):  # these are faster
-            if kinds <= usual:
-                found.extend(x)
-                return "list", type(x), (leaf,) * len(x)
+        if kinds <= FLOATS or kinds <= VALUES:  # the usual cases, faster
+            (numbers if kinds <= FLOATS else values).extend(x)
+            return "list", type(x), (NUMBER if kinds <= FLOATS else VALUE,) * len(x)
         return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
     if type(x) is ARRAY and x.dtype in PLAIN_ARRAYS:  # the usual case, faster
         numbers.append(x.flatten())  # a copy: the caller may write into `x` later

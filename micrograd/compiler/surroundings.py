@@ -76,7 +76,7 @@ class Surroundings:
             self.go_through(passed or {})
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
-        self.asks = uses.asks(self.used, self.tells_apart)
+        self.asks = uses.asks(self.used, self.tells_apart, bool(bearers))
         for name, x in watch.everyones().items():
             self.watch(name, watch.state, watch.set_state, x)
 

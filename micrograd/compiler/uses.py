@@ -74,10 +74,12 @@ class Asks(NamedTuple):
     every: bool
 
 
-def asks(used: set[str], same: bool) -> Asks:
-    """What code that uses some names may ask."""
-    hung = used - ({*dir(Value)} - {"label"})
-    return Asks(same, not used.isdisjoint(TYPES), used & SLOTS, hung, not used.isdisjoint(ALL))
+def asks(used: set[str], same: bool, hangs: bool) -> Asks:
+    """What code that uses some names may ask. Where nothing `hangs` on any argument, it has asked for nothing there, or
+    can take it that there is nothing."""
+    types, every = not used.isdisjoint(TYPES), not used.isdisjoint(ALL)
+    hung = used - ({*dir(Value)} - {"label"}) if hangs or not used.isdisjoint(ABSENT) else set()
+    return Asks(same, types, used & SLOTS, hung, every)
 
 
 def aliases(used: Mapping[str, Any]) -> set[str]:
