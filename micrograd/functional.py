@@ -1,7 +1,7 @@
 """Losses, and softmax, under the names that PyTorch gives them: `import micrograd.functional as F`.
 
 All take lists of Values or numbers, of one sample for softmax and cross entropy, of a batch for the others, and return
-Values. None overflows on the way: what is exponentiated is never positive.
+Values. None of them overflows on the way, as `exp` is only taken of numbers that are not positive.
 """
 
 import operator
@@ -36,7 +36,7 @@ def log_softmax(logits: Iterable[Any]) -> list[Value]:
 
 
 def cross_entropy(logits: Iterable[Any], target: Any) -> Value:
-    """How surprised the probabilities `softmax(logits)` are by `target`, in nats.
+    """How surprised `softmax(logits)` is by `target`: minus the logarithm of the probability of the right class.
 
     Args:
         logits: one for each class.
@@ -45,7 +45,7 @@ def cross_entropy(logits: Iterable[Any], target: Any) -> Value:
 
     Raises:
         ValueError: there are no logits; the index is out of range; there are not as many probabilities as logits.
-        TypeError: the index is no whole number.
+        TypeError: the index is no whole number, or what should be a list is none.
     """
     scores = log_softmax(logits)
     if getattr(target, "ndim", None) == 0:  # an array or a tensor of one number
@@ -59,7 +59,9 @@ def cross_entropy(logits: Iterable[Any], target: Any) -> Value:
 
         matches = add_up([where_right(1.0, i) for i in range(len(scores))])
         score = add_up([where_right(s, i) for i, s in enumerate(scores)]) / matches
-    elif 0 <= operator.index(target) < len(scores):
+    elif not hasattr(target, "__index__"):
+        raise TypeError(f"a target is the index of a class, a whole number, or a list of probabilities; got {target!r}")
+    elif 0 <= target < len(scores):
         score = scores[target]
     else:
         raise ValueError(f"a target among {len(scores)} logits is between 0 and {len(scores) - 1}, got {target}")
@@ -117,6 +119,8 @@ def shifted(logits: Iterable[Any]) -> list[Value]:
 
 
 def as_values(xs: Iterable[Any]) -> list[Value]:
+    if not hasattr(xs, "__iter__"):
+        raise TypeError(f"expected a list of Values or numbers, got one {type(xs).__name__}: write [x]")
     return [x if isinstance(x, Value) else Value(x) for x in xs]
 
 

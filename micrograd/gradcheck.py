@@ -34,8 +34,10 @@ def gradcheck(
     Raises:
         RuntimeError: a gradient differs; it says of which input, and by how much.
         ValueError: an input is a result of operations.
-        TypeError: the function returns something else.
+        TypeError: the function returns something else, or `inputs` is no list.
     """
+    if not hasattr(inputs, "__iter__"):
+        raise TypeError(f"the inputs of gradcheck are a list, one for each argument of the function; got {inputs!r}")
     leaves = [x if isinstance(x, Value) else Value(x) for x in inputs]
     if any(v._prev for v in leaves):
         raise ValueError("the inputs of gradcheck are Values without parents, got a result of operations")

@@ -37,7 +37,7 @@ class Module:
         results = [v for v in kept if v._prev]
         if not results:
             return kept
-        # What a class names by a method of its own is a parameter, whatever became of it.
+        # What a class lists in a `named_parameters` of its own stays a parameter, even if it is a result by now.
         own = {v for _, tensor in self.named_parameters() for v in flat(tensor)}
         parameters = {v: None for v in kept if not v._prev or v in own}
         for v in results:

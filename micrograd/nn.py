@@ -33,10 +33,11 @@ class Neuron(Module):
 
     Raises:
         ValueError: `nin` is below 1 or `nonlin` unknown; in a call, `x` is not one sample of `nin` inputs.
+        TypeError: `nin` is no whole number.
     """
 
     def __init__(self, nin: int, nonlin: bool | str | Activation = True):
-        if nin < 1:
+        if whole("nin", nin) < 1:
             raise ValueError(f"a neuron has at least 1 input, got nin={nin}")
         if not callable(nonlin) and nonlin not in list(ACTIVATIONS):
             raise ValueError(f"nonlin is a function or one of {', '.join(map(repr, ACTIVATIONS))}; got {nonlin!r}")
@@ -63,10 +64,11 @@ class Layer(Module):
 
     Raises:
         ValueError: `nout` is below 1, or as Neuron raises it.
+        TypeError: `nout` is no whole number, or as Neuron raises it.
     """
 
     def __init__(self, nin: int, nout: int, **kwargs: Any):
-        if nout < 1:
+        if whole("nout", nout) < 1:
             raise ValueError(f"a layer has at least 1 neuron, got nout={nout}")
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
@@ -89,8 +91,8 @@ class MLP(Module):
         nonlin: the activation of the layers before the last, as for Neuron.
 
     Raises:
-        TypeError: `nouts` is a single number.
-        ValueError: as Neuron raises it.
+        TypeError: `nouts` is a single number, or as Layer raises it.
+        ValueError: as Layer raises it.
     """
 
     def __init__(self, nin: int, nouts: Sequence[int], nonlin: bool | str | Activation = True):
@@ -112,6 +114,13 @@ class MLP(Module):
         for layer in self.layers:
             yield from named(str(place), layer)
             place += 1 if activation_of(layer.neurons[0])[0] == "Linear" else 2
+
+
+def whole(name: str, n: Any) -> Any:
+    """`n`, if it is a whole number."""
+    if not hasattr(n, "__index__"):
+        raise TypeError(f"{name} is a whole number, got {n!r}")
+    return n
 
 
 def activation_of(neuron: Neuron) -> tuple[str, Activation]:

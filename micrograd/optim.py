@@ -1,8 +1,8 @@
 """Optimisers, with PyTorch's arguments, defaults and numbers, for anything that has `data` and `grad`.
 
-Each is one formula, its `rule`: for one parameter, new data and state out of data, gradient and state. Where NumPy is
-in use anyway and the parameters are many, the same formula moves all of them at once, in arrays; and if their gradients
-come from a compiled function, these arrays are where their numbers are (`compiler.home`).
+Each is one formula, its `rule`: it makes the new data and state of a parameter from its data, gradient and state. Where
+NumPy is in use anyway and the parameters are many, the same formula moves all of them at once, in arrays. If their
+gradients come from a compiled function, these arrays are even the place where their numbers are (`compiler.home`).
 """
 
 import contextlib
@@ -34,12 +34,14 @@ class Optimizer:
     Raises:
         ValueError: there are no parameters, one of them occurs twice or is a result of operations, or an option is out
             of range.
-        TypeError: a parameter has no `data` and `grad`, or an option is no number.
+        TypeError: `params` is a model or a method, a parameter has no `data` and `grad`, or an option is no number.
     """
 
     lr: Any
 
     def __init__(self, params: Iterable[Any], options: dict[str, Any], state: Sequence[str]):
+        if not hasattr(params, "__iter__"):
+            raise TypeError(f"expected parameters, such as model.parameters(), got one {type(params).__name__}")
         self.params = list(params)
         for p in self.params:
             if not (hasattr(p, "data") and hasattr(p, "grad")):
@@ -270,7 +272,7 @@ def option(name: str, x: Any) -> Any:
             raise TypeError(f"{name} is True or False, got {x!r}")
         return bool(x)
     if name == "betas":
-        betas = tuple(plain("a beta", beta) for beta in x)
+        betas = tuple(plain("a beta", beta) for beta in (x if hasattr(x, "__iter__") else [x]))
         if not (len(betas) == 2 and all(0.0 <= beta < 1.0 for beta in betas)):
             raise ValueError(f"betas are two numbers from 0 up to but not including 1, got {x!r}")
         return betas

@@ -235,7 +235,7 @@ class Replay:
 
     def _repr_html_(self) -> str:
         # A frame of its own, which can reach nothing of the notebook. Where that is not trusted, its text is left.
-        look = 'sandbox="allow-scripts" style="width: 100%; height: 40em; border: 0"'
+        look = 'sandbox="allow-scripts" style="width: 100%; height: 640px; border: 0"'
         return f'<iframe srcdoc="{html.escape(self.page)}" {look}>{self!r}</iframe>'
 
     def __repr__(self) -> str:

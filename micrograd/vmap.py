@@ -37,6 +37,12 @@ def vmap(function: Callable[..., Any]) -> Callable[..., list[Any]]:
     def mapped(*batches: Iterable[Any]) -> list[Any]:
         if not batches:
             raise TypeError("a function under vmap takes at least one batch, got none")
+        for batch in batches:
+            if not hasattr(batch, "__iter__"):
+                raise TypeError(
+                    f"a function under vmap takes batches, and gets one item of each; got one {type(batch).__name__}. "
+                    f"What all samples share it uses from outside: vmap(lambda x: f(x, shared))(xs)"
+                )
         lists = [list(batch) for batch in batches]
         lengths = list(map(len, lists))
         if len(set(lengths)) > 1:

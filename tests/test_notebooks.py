@@ -57,7 +57,7 @@ def tidy(notebook):
             if output.output_type == "stream":
                 streams[output.name] = streams.get(output.name, "") + output.text
         seen = {name: re.sub(r"[^\n]*\r(?!\n)", "", text) for name, text in streams.items()}
-        pieces = [new_output("stream", name=name, text=seen[name]) for name in sorted(seen, reverse=True)]
+        pieces = [new_output("stream", name=name, text=seen[name]) for name in sorted(seen)]
         cell.outputs = pieces + [output for output in cell.outputs if output.output_type != "stream"]
     return notebook
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import shutil
 
 import pytest
@@ -340,6 +341,21 @@ def test_the_node_stays_in_view_when_the_window_changes(page, tmp_path):
     for _ in range(6):
         page.click("#larger")
         assert lit_in_view(page)
+
+
+def test_on_a_phone_the_box_is_whole(page, tmp_path):
+    """At first that of a leaf, then that of the step."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    steps = open_replay(page, expression()[2], tmp_path)
+    whole = """boxes => {
+        const frame = document.getElementById("graph").getBoundingClientRect();
+        return boxes.map(box => box.getBoundingClientRect()).some(({ left, right, top, bottom }) =>
+            frame.left <= left && right <= frame.right && frame.top <= top && bottom <= frame.bottom);
+    }"""
+    assert page.locator("#graph .node").filter(has_text=re.compile(r"data -?\d")).evaluate_all(whole)
+    for i in range(1, steps + 1):
+        page.locator("#slider").fill(str(i))
+        assert page.locator("#graph .lit").filter(has_text="data").evaluate_all(whole), i
 
 
 def test_buttons_for_thumbs(page, tmp_path):
