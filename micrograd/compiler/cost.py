@@ -17,11 +17,15 @@ def is_narrow(written: Trace) -> bool:
     """Whether plain floats are faster. What could be one call of NumPy is counted by operation and level. A sum of many
     is on one level, if nobody wants a part of it. (So is the largest of many, but not its way back.)"""
     level: dict[Any, int] = {}
+    if any(x.axis or x.op == "total" for x in written.order):
+        return False
     uses = Counter(arg for x in written.order for arg in x.args if type(arg) is Symbol)
     for x in written.order:
-        if x.axis or x.op == "total":
-            return False
-        args = [arg for arg in x.args if type(arg) is Symbol]
-        level[x] = max([level[arg] + (not arg.op == x.op == "+" or uses[arg] > 1) for arg in args], default=0)
+        least, is_sum = 0, x.op == "+"
+        for arg in x.args:
+            if type(arg) is Symbol:
+                at = level[arg] if is_sum and arg.op == "+" and uses[arg] == 1 else level[arg] + 1
+                least = at if at > least else least
+        level[x] = least
     calls = len({(x.op, n) for x, n in level.items() if x.op not in GIVEN})
     return OPERATION * len(level) < CALL * calls

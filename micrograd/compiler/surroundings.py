@@ -92,8 +92,8 @@ class Surroundings:
         """Whether all is as it was."""
         try:
             whole = self.copies == self.lives and self.types == [*map(type, self.objects)]
-            parts = whole and all([then] == [now()] for now, then in self.parts)
-            return parts and not any(name in sys.modules for name in self.missing)
+            parts = whole and [then for _, then in self.parts] == [now() for now, _ in self.parts]
+            return parts and not (self.missing and any(name in sys.modules for name in self.missing))
         except Exception:  # something is gone, or has an == of its own
             return False
 
