@@ -58,6 +58,9 @@ class Compiled:
             named = None
         return self.__qualname__ if named is self else (Compiled, (self.function, self.static, self.maxsize))
 
+    def __repr__(self) -> str:
+        return f"compile({self.function!r})"
+
     @property
     def program(self) -> Program:
         """The program that was traced last."""

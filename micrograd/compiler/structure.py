@@ -167,7 +167,7 @@ class Results:
         if others:
             raise TypeError(
                 f"{name} returned {others[0]!r}: a compiled function returns Values and numbers, or lists, tuples and "
-                f"dicts of them"
+                f"dicts of them{'; is a return missing?' * (returned is None)}"
             )
         if nested := [v for v in values if isinstance(v.data, Value)]:
             raise TypeError(f"{name} returned {nested[0]!r}: {PLAIN}")

@@ -207,7 +207,7 @@ class Symbol:
     __bool__ = looked_at("a test (if, while, and, or, not)")
     __eq__, __ne__ = looked_at("=="), looked_at("!=")
     __lt__, __le__, __gt__, __ge__ = looked_at("<"), looked_at("<="), looked_at(">"), looked_at(">=")
-    __float__, __int__ = looked_at("float() or math."), looked_at("int()")
+    __float__, __int__ = looked_at("float(), or a function of math or NumPy,"), looked_at("int()")
     __complex__ = looked_at("complex()")
     __index__ = looked_at("an index, a range or a repetition")
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
