@@ -32,17 +32,7 @@ def drawing_class() -> Any:
         def pipe(self, format: str | None = None, *, encoding: str | None = None, **kwargs: Any) -> Any:
             format = format or self.format
             known("format", format, FORMATS)
-            if shutil.which("dot"):
-                picture = super().pipe(format, **kwargs)
-            else:
-                try:
-                    import pygraphviz
-                except ImportError:
-                    raise ImportError("rendering needs the dot program, or: pip install pygraphviz") from None
-                with one_at_a_time, without_warnings():
-                    graph = pygraphviz.AGraph(string=self.source)
-                    picture = graph.draw(format=format, prog=self.engine)
-                    graph.close()
+            picture = lay_out(self.source, format, self.engine, **kwargs)
             if format == "svg":  # no wider than the page, unless nobody could read it
                 width, _ = size(picture.decode())
                 look = f'<svg style="max-width: max(100%, {width * SMALLEST:.0f}pt); height: auto" '
@@ -94,6 +84,25 @@ def drawing_class() -> Any:
             return str(target)
 
     return Drawing
+
+
+def lay_out(source: str, format: str, engine: str, **kwargs: Any) -> bytes:
+    """A picture of a graph that is described in Graphviz's words. Here it is asked who can: the program `dot`, or
+    pygraphviz. A page in a browser, which has neither, puts a function of its own in this one's place."""
+    import graphviz
+
+    if shutil.which(engine):
+        picture: bytes = graphviz.pipe(engine, format, source.encode(), **kwargs)
+        return picture
+    try:
+        import pygraphviz
+    except ImportError:
+        raise ImportError("rendering needs the dot program, or: pip install pygraphviz") from None
+    with one_at_a_time, without_warnings():
+        graph = pygraphviz.AGraph(string=source)
+        picture = graph.draw(format=format, prog=engine)
+        graph.close()
+        return picture
 
 
 def size(svg: str) -> list[int]:
