@@ -1,6 +1,7 @@
 """The checks, each in a fresh environment of its own: `nox` runs all of them, `nox -s lint` one."""
 
 import re
+import shutil
 from pathlib import Path
 
 import nox
@@ -39,6 +40,18 @@ def docs(session: nox.Session) -> None:
     command = ["python", "-W", "error", "-m", "pdoc", "--docformat", "google", "--output-directory", folder]
     rooms = ("engine", "scalar", "nn", "module", "functional", "optim", "viz")
     session.run(*command, "micrograd", *(f"micrograd.{room}" for room in rooms))
+
+
+@nox.session(python=PYTHONS[0])
+def playground(session: nox.Session) -> None:
+    """The page that runs the library in a browser, built anew: `nox -s playground -- FOLDER` keeps it there."""
+    session.install("pip", "pytest", "pytest-randomly", "playwright")
+    with session.chdir("playground"):
+        session.run("npm", "ci", "--no-audit", "--no-fund", external=True)
+        session.run("npm", "run", "build", external=True)
+    session.run("pytest", "-q", "playground")
+    if session.posargs:
+        shutil.copytree("playground/dist", session.posargs[0], dirs_exist_ok=True)
 
 
 @nox.session(python=PYTHONS[0])

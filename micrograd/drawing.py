@@ -47,7 +47,7 @@ def drawing_class() -> Any:
             """For a notebook. JupyterLab shows no SVG of a notebook that is not trusted, but a PNG, and otherwise the
             text."""
             bundle = {"text/plain": repr(self), "image/svg+xml": self._repr_image_svg_xml()}
-            if len(bundle["image/svg+xml"]) <= SMALL:
+            if len(bundle["image/svg+xml"]) <= SMALL and "image/png" not in (exclude or ()):
                 small = self.copy()
                 small.graph_attr["dpi"] = "72"
                 bundle["image/png"] = small.pipe("png")

@@ -335,6 +335,7 @@ def test_other_complaints_are_passed_on(capfd):
 def test_a_notebook_that_is_not_trusted_shows_a_png_or_a_text():
     bundle = draw_dot(Value(1.0) * 2)._repr_mimebundle_()
     assert bundle["image/png"].startswith(b"\x89PNG")
+    assert "image/png" not in draw_dot(Value(1.0))._repr_mimebundle_(exclude=["image/png"])
     assert len(bundle["image/png"]) < 4 * len(bundle["image/svg+xml"])
     wide = draw_dot(sum(Value(float(i)) * 2.0 for i in range(40)))
     assert wide._repr_mimebundle_().keys() == {"image/svg+xml", "text/plain"}
