@@ -3,6 +3,7 @@
 import copy
 import gc
 import math
+import operator
 import pickle
 import random
 import sys
@@ -124,6 +125,60 @@ def test_a_view_looks_like_a_value():
     home.dissolve()  # of which nothing is left
     assert type(p.data) is float
     assert p.label == "first"
+
+
+def test_the_class_of_a_view_does_as_value_does():
+    p, q = Setup().train().params[0], Value(1.0)
+    kind: Any = type(p)
+    assert kind is not Value  # this would cost all others
+    assert (kind == Value, Value == kind, hash(kind), {Value: 1}[kind]) == (True, True, hash(Value), 1)
+    assert kind in (float, Value)
+    assert kind not in (float, int)
+    assert str(kind) == str(Value)
+    made = kind(0.5, label="new")
+    assert (type(made), made.data, made.label) == (Value, 0.5, "new")
+    assert isinstance(q, kind)
+    assert isinstance(p, kind)
+    assert not isinstance(1.0, kind)
+    assert issubclass(type("Own", (Value,), {}), kind)
+    assert not issubclass(float, kind)
+    assert in_home([p]) == {True}
+
+
+OPERATIONS = {
+    **{name: getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "pow", "mod", "floordiv")},
+    **{name: getattr(operator, name) for name in ("lt", "le", "gt", "ge", "eq", "ne")},
+    "divmod": divmod,
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_subclass_on_the_right_is_asked_first(name, homeless):
+    """As Python does where the class on the left is its own base."""
+
+    def answer(named):
+        return lambda self, other: (named, type(self).__name__, type(other).__name__)
+
+    names = [f"__{prefix}{name}__" for prefix in ("", "r") for name in OPERATIONS]
+    knows = type("Knows", (Value,), {n: answer(n) for n in names})
+    passes = type("Passes", (Value,), {n: lambda self, other: NotImplemented for n in names})
+    plain = type("Plain", (Value,), {})
+
+    def work():
+        p, q = Setup().train().params[:2]
+        found = []
+        values = knows(3.0), passes(3.0), plain(3.0), Value(3.0), q
+        for x in (*values, 3, "3", None, np.float64(3.0), np.array([1.0, 2.0])):
+            for left, right in ((p, x), (x, p)):
+                try:
+                    found.append(repr(OPERATIONS[name](left, right)))
+                except (TypeError, RecursionError) as error:
+                    found.append(str(error))
+        return found, in_home([p])
+
+    (found, home), (wanted, none) = work(), homeless(work)
+    assert found == wanted
+    assert (home, none) == ({True}, {False})
 
 
 SOMETHING_UNUSUAL: dict[str, Any] = {

@@ -12,7 +12,8 @@ for which views are slow. The optimiser makes another home when there is reason 
 
 import weakref
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from threading import RLock
 from typing import Any, ClassVar
 
@@ -84,8 +85,31 @@ def settle(x: Value) -> bool:
     return found
 
 
-class View(Value):
-    """A Value whose numbers are in a home."""
+class Kind(type):
+    """The class of the class of a view, which does as Value does."""
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is Value
+
+    def __hash__(cls) -> int:
+        return hash(Value)
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        return Value(*args, **options)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, Value)
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, Value)
+
+
+class View(Value, metaclass=Kind):
+    """A Value whose numbers are in a home.
+
+    Its class equals Value and makes Values, but is another: `type(v) == Value`, yet not `type(v) is Value`. To look a
+    number up in an array takes a property where Value has a slot, which would make all other Values slower.
+    """
 
     __slots__ = ()
 
@@ -151,4 +175,27 @@ class View(Value):
         return object.__reduce_ex__(self, protocol)
 
 
-View.__name__ = View.__qualname__ = "Value"
+View.__name__, View.__qualname__, View.__module__ = Value.__name__, Value.__qualname__, Value.__module__
+
+
+def preferring(name: str, mirrored: str) -> Callable[[Any, Any], Any]:
+    """The operation of a view. Of a Value and one of a subclass with a mirrored method of its own, Python asks the
+    latter first; here it would not, as no subclass of Value is one of View."""
+
+    @wraps(getattr(Value, name))
+    def operation(self: Any, other: Any) -> Any:
+        if type(other) is View or not isinstance(other, Value):
+            return getattr(Value, name)(self, other)
+        if (own := getattr(type(other), mirrored)) is not getattr(Value, mirrored):
+            found = own(other, self)
+            if found is not NotImplemented:
+                return found
+        return getattr(Value, name)(self, other)
+
+    return operation
+
+
+MIRRORED = {name: mirrored for name in vars(Value) if (mirrored := f"__r{name[2:]}") in vars(Value)}
+MIRRORED |= {"__lt__": "__gt__", "__le__": "__ge__", "__gt__": "__lt__", "__ge__": "__le__"}
+for name, mirrored in MIRRORED.items():
+    setattr(View, name, preferring(name, mirrored))

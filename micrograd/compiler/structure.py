@@ -12,7 +12,6 @@ from typing import Any
 from ..engine import NOTHING, Value
 from ..module import slots
 from .arrays import ARRAY, WHOLE_NUMBER, np
-from .home import View
 from .uses import foreign
 from .watch import ATOMS
 
@@ -42,7 +41,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
     """
     if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
         kinds = {*map(type, x)}
-        for usual, found, leaf in ({float}, numbers, NUMBER), ({Value, View}, values, VALUE):  # these are faster
+        for usual, found, leaf in ({float}, numbers, NUMBER), ({Value}, values, VALUE):  # these are faster
             if kinds <= usual:
                 found.extend(x)
                 return "list", type(x), (leaf,) * len(x)
@@ -52,7 +51,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         return "numbers", x.shape, PLAIN_ARRAYS[x.dtype]
     if isinstance(x, Value):
         values.append(x)
-        if type(x) is Value or type(x) is View:
+        if x.__class__ is Value:  # that of a view, too
             return VALUE
         return ("value", type(x)) if others is not None else ("value", type(x), alike(vars(x)))
     if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.str[1:] not in KINDS:
