@@ -75,7 +75,7 @@ class Optimizer:
     def step(self) -> None:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
         with contextlib.suppress(TypeError), one_at_a_time:  # the state may be of another kind of number
-            home = self._home() or (self._row.move_in() if Row.latest else None)
+            home = self._home() or (self._row.move_in() if Row.fed else None)
             if home and self._step_in(home):
                 return
         self._arrange(None)

@@ -19,7 +19,7 @@ from programs import agree
 import micrograd
 from micrograd import Value, gradcheck, vmap
 from micrograd.compiler.home import MANY, PATIENCE, Home, View, settle
-from micrograd.compiler.row import LASTING, Row
+from micrograd.compiler.row import LASTING, Row, is_able
 from micrograd.nn import MLP
 from micrograd.optim import SGD, Adam
 
@@ -600,6 +600,84 @@ def test_two_models_that_meet_move_together(homeless):
     *numbers, apart, first, second, made = work()
     assert (apart, first, second, made) == ({True, False}, {True}, {True}, before + 2)
     assert numbers == [*homeless(work)[:2]]
+
+
+def test_models_whose_losses_all_go_back_before_any_moves(homeless):
+    def work():
+        setups = [Setup(), Setup(Adam), Setup(SGD, momentum=0.9)]
+        for _ in range(4):
+            for setup in setups:
+                setup.optimizer.zero_grad()
+                setup.loss(setup.rows).backward()
+            for setup in setups:
+                setup.optimizer.step()
+        return [s.numbers() for s in setups], [in_home(s.params) for s in setups], setups
+
+    (numbers, homes, setups), (wanted, none, _) = work(), homeless(work)
+    assert numbers == wanted
+    assert (homes, none) == ([{True}] * 3, [{False}] * 3)
+    assert len({id(s.optimizer._home()) for s in setups}) == 3
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_a_generator_against_a_critic(one_by_one, homeless):
+    """The loss of one goes through both; each has an optimiser."""
+
+    def work():
+        random.seed(1)
+        made, judge = MLP(2, [8, 8, 3]), MLP(3, [8, 8, 1])
+        both = [(model, Adam(model.parameters(), lr=0.01)) for model in (made, judge)]
+        fools = micrograd.compile(lambda zs: sum((judge(made(z)) - 1.0) ** 2 for z in zs))
+        tells = micrograd.compile(
+            lambda zs, xs: sum(judge(made(z)) ** 2 for z in zs) + sum((judge(x) - 1.0) ** 2 for x in xs)
+        )
+        zs, xs = [x[:2] for x in X[:6]], X[:6]
+        for _ in range(6):
+            for i, loss in enumerate((fools(zs), tells(zs, xs))):
+                loss.backward()
+                if one_by_one:
+                    both[i][1].step()
+            for _, optimizer in both:
+                optimizer.step()
+                optimizer.zero_grad()
+        return [([p.data for p in m.parameters()], o.state_dict(), in_home(m.parameters())) for m, o in both]
+
+    for (data, state, home), (wanted, its_state, none) in zip(work(), homeless(work)):
+        agree(data, wanted)
+        assert state["steps"] == its_state["steps"]
+        assert (home, none) == ({True}, {False})
+
+
+def test_what_has_no_optimiser_keeps_no_other_from_a_home():
+    alone = [Value(1.0) for _ in range(MANY)]
+    program = micrograd.compile(lambda: sum(v * v for v in alone))
+    setup = Setup()
+    for i in range(8):
+        program().backward()
+        setup.optimizer.zero_grad()
+        (setup.loss if i > 4 else setup.plain)(setup.rows).backward()
+        program().backward()
+        setup.optimizer.step()
+        assert in_home(setup.params) == {i > 4}
+    assert in_home(alone) == {False}
+    assert alone[0].grad == 2.0 * 16
+
+
+def test_what_cannot_move_in_is_not_tried_for_ever(monkeypatch):
+    setup, whole = Setup(), Value(1.0)
+    whole.data = 1
+    optimizer, tried = SGD([*setup.params, whole]), []
+
+    def watched(v):
+        tried.append(v)
+        return is_able(v)
+
+    monkeypatch.setattr("micrograd.compiler.row.is_able", watched)
+    for _ in range(40):
+        setup.loss(setup.rows).backward()
+        optimizer.step()
+        whole.data = 1
+    assert 0 < tried.count(whole) < 10
 
 
 def test_two_homes_become_one():
