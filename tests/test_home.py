@@ -276,6 +276,32 @@ def test_no_gradient_and_a_gradient_of_zero(homeless):
     assert work() == homeless(work)
 
 
+def test_numbers_of_an_optimiser_are_in_the_order_of_its_parameters(homeless):
+    def work():
+        setup, seen = Setup(), list[Any]()
+        params = setup.params[::-1]
+        random.Random(3).shuffle(params)
+        setup.optimizer = Adam(params, lr=0.01)
+        setup.train(2)
+        for i in range(9):
+            setup.optimizer.zero_grad()
+            setup.loss(setup.rows).backward()
+            if i > 2:
+                params[i].grad = params[2 * i].grad = None
+            setup.optimizer.step()
+            if i % 2:  # with the state, its order changes
+                seen.append([[*map(float, column)] for column in setup.optimizer.state.values()])
+            seen.append((setup.optimizer.each(), [p.data for p in params]))
+        assert setup.optimizer.steps[3] == 10
+        home, setup.optimizer = in_home(params), pickle.loads(pickle.dumps(setup.optimizer))
+        return seen, setup.optimizer.each(), setup.optimizer.state_dict(), home
+
+    *found, home = work()
+    *wanted, none = homeless(work)
+    assert repr(found) == repr(wanted)
+    assert (home, none) == ({True}, {False})
+
+
 def test_leaves_that_are_only_in_a_condition(homeless):
     def work():
         w = [Value(0.1 * i) for i in range(100)]
