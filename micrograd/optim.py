@@ -165,7 +165,7 @@ class Optimizer:
     def moved(self, t: int, xs: Numbers, gs: Numbers, *state: Numbers) -> list[Numbers]:
         """Data and state after the `t`-th step."""
         np, rule = sys.modules.get("numpy"), self.rule(t)
-        if np and (len(xs) >= MANY or type(xs) is np.ndarray) and not vars(self).get("amsgrad"):  # a maximum is of two
+        if np and len(xs) >= MANY and not vars(self).get("amsgrad"):  # a maximum is of two
             with contextlib.suppress(TypeError), np.errstate(all="ignore"):  # of Values there are no arrays of floats
                 # copies, as a formula may compute in place
                 data, grads = (

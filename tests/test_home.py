@@ -181,6 +181,12 @@ def test_a_subclass_on_the_right_is_asked_first(name, homeless):
     assert (home, none) == ({True}, {False})
 
 
+def anew(p, name):
+    delattr(p, name)
+    assert not hasattr(p, name)
+    setattr(p, name, 0.5)
+
+
 SOMETHING_UNUSUAL: dict[str, Any] = {
     "a whole number": lambda p: setattr(p, "data", 3),
     "a number of NumPy": lambda p: setattr(p, "grad", np.float64(2.0)),
@@ -190,6 +196,8 @@ SOMETHING_UNUSUAL: dict[str, Any] = {
     "a deep copy": copy.deepcopy,
     "a pickle": pickle.dumps,
     "another class": lambda p: setattr(p, "__class__", type("Own", (Value,), {"__slots__": ()})),
+    "no data": lambda p: anew(p, "data"),
+    "no gradient": lambda p: anew(p, "grad"),
     "graph": lambda p: gradcheck(lambda q: q * q, [p]),
 }
 
@@ -564,6 +572,28 @@ def test_the_model_is_pruned_and_tied(homeless):
     assert (home, none) == ({True}, {False})
 
 
+def test_a_formula_for_few_gets_single_numbers(homeless):
+    """Also where they share a home with many."""
+
+    class Rising(SGD):
+        def rule(self, t):
+            return lambda x, g, b: (x + self.lr * g if g > 0 else x, max(b, g))
+
+    def work():
+        setup = Setup()
+        few = Rising(setup.params[20:30], lr=0.01)
+        for _ in range(4):
+            setup.train()
+            setup.loss(setup.rows).backward()
+            few.step()
+        return setup.numbers(), few.state_dict(), in_home(setup.params)
+
+    *found, home = work()
+    *wanted, none = homeless(work)
+    assert repr(found) == repr(wanted)
+    assert (home, none) == ({True}, {False})
+
+
 def test_foreign_parameters_and_subclasses(homeless):
     class Foreign:  # has no hash, either
         data, grad = 1.0, 0.5
@@ -784,6 +814,34 @@ def test_what_is_dissolved_while_another_thread_looks():
     data.fset(v, 4.0)
     grad.fset(v, 5.0)
     assert (v.data, v.grad) == (4.0, 5.0)
+
+
+def test_what_is_written_while_a_home_is_made():
+    """Another thread writes between the reading of the numbers and the end of it: nothing is lost."""
+    values = [Value(float(i)) for i in range(MANY)]
+
+    class Numbers(list):  # the numbers are read while it is gone through
+        def __iter__(self):
+            self.rounds = getattr(self, "rounds", 0) + 1
+            if self.rounds == 5:  # all are in place now, but for the pairs
+                writer.start()
+                writer.join(0.05)
+            return super().__iter__()
+
+    writer = threading.Thread(target=setattr, args=(values[3], "data", 7.0))
+    Home(Numbers(values))
+    writer.join()
+    assert [v.data for v in values[:5]] == [0.0, 1.0, 2.0, 7.0, 4.0]
+    assert in_home(values) == {False}
+    for unusual in {"data": Value(1.0)}, {"grad": Value(1.0)}:
+        [(name, x)] = unusual.items()
+        setattr(values[3], name, x)
+        with pytest.raises(TypeError):
+            Home(values)
+        assert getattr(values[3], name) is x
+        assert [v.data for v in values[4:6]] == [4.0, 5.0]
+        assert in_home(values) == {False}
+        values[3].data = values[3].grad = 0.0
 
 
 def test_threads():

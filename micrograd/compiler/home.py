@@ -47,17 +47,21 @@ class Home:
         self.np, self.values = np, [*map(weakref.ref, values)]
         self.alive, self.fed, self.patience = True, True, PATIENCE * len(values)
         with one_at_a_time:
-            grads = [v.grad for v in values]
-            self.numbers = array(
-                "d", [v.data for v in values]
-            )  # of which one number is a float of Python, and read fast
-            self.slopes = array("d", [-0.0 if g is None else g for g in grads])
+            for v in values:
+                v.__class__ = View  # from here on, other threads that write wait
+            try:
+                grads = [*map(grad_of, values)]
+                self.numbers = array("d", map(slot_of, values))  # of which one is a float of Python, and read fast
+                self.slopes = array("d", [-0.0 if g is None else g for g in grads])
+            except TypeError:  # just now, another thread has written something else
+                for v in values:
+                    CLASS.__set__(v, Value)
+                raise
             self.absent = bytearray(g is None for g in grads)
             self.data, self.grad = np.frombuffer(self.numbers), np.frombuffer(self.slopes)
             self.none = np.frombuffer(self.absent, dtype=bool)
             Home.made += 1
             for place, v in enumerate(values):
-                v.__class__ = View
                 SLOT.__set__(v, (self, place))
 
     def dissolve(self) -> None:
@@ -83,6 +87,57 @@ def settle(x: Value) -> bool:
         if found:
             slot_of(x)[0].dissolve()
     return found
+
+
+def read_data(home: Home, place: int) -> Any:
+    return home.numbers[place]
+
+
+def write_data(home: Home, place: int, x: Any) -> bool:
+    """Write what is a number of a home; returns whether it is one."""
+    if found := type(x) is float:
+        home.numbers[place] = x
+    return found
+
+
+def read_grad(home: Home, place: int) -> Any:
+    return None if home.absent[place] else home.slopes[place]
+
+
+def write_grad(home: Home, place: int, x: Any) -> bool:
+    if found := (type(x) is float or x is None) and x is not UNTOUCHED:
+        home.slopes[place], home.absent[place] = (-0.0, True) if x is None else (x, False)
+    return found
+
+
+def looked_up(slot: Any, read: Callable[..., Any], write: Callable[..., bool]) -> property:
+    """What a view has in place of a slot."""
+
+    def get(self: Value) -> Any:
+        at = slot_of(self)
+        if type(at) is not tuple:  # just now, another thread has dissolved the home
+            return slot.__get__(self)
+        x, home = read(*at), at[0]
+        home.patience -= 1
+        if home.patience < 0:
+            home.dissolve()
+        return x
+
+    def put(self: Value, x: Any) -> None:
+        at = slot_of(self)
+        if type(at) is tuple and write(*at, x):
+            home = at[0]
+            home.patience -= 1
+            if home.patience > 0 and home.alive:
+                return
+        settle(self)
+        slot.__set__(self, x)
+
+    def delete(self: Value) -> None:
+        settle(self)
+        slot.__delete__(self)
+
+    return property(get, put, delete)
 
 
 class Kind(type):
@@ -113,53 +168,8 @@ class View(Value, metaclass=Kind):
 
     __slots__ = ()
 
-    @property
-    def data(self) -> Any:
-        slot = slot_of(self)
-        if type(slot) is not tuple:  # just now, another thread has dissolved the home
-            return slot
-        home, place = slot
-        x = home.numbers[place]
-        home.patience -= 1
-        if home.patience < 0:
-            home.dissolve()
-        return x
-
-    @data.setter
-    def data(self, x: Any) -> None:
-        slot = slot_of(self)
-        if type(slot) is tuple and type(x) is float:
-            home, place = slot
-            home.numbers[place] = x
-            home.patience -= 1
-            if home.patience > 0 and home.alive:
-                return
-        settle(self)
-        SLOT.__set__(self, x)
-
-    @property
-    def grad(self) -> Any:
-        slot = slot_of(self)
-        if type(slot) is not tuple:
-            return grad_of(self)
-        home, place = slot
-        x = None if home.absent[place] else home.slopes[place]
-        home.patience -= 1
-        if home.patience < 0:
-            home.dissolve()
-        return x
-
-    @grad.setter
-    def grad(self, x: Any) -> None:
-        slot = slot_of(self)
-        if type(slot) is tuple and (type(x) is float or x is None) and x is not UNTOUCHED:
-            home, place = slot
-            home.slopes[place], home.absent[place] = (-0.0, True) if x is None else (x, False)
-            home.patience -= 1
-            if home.patience > 0 and home.alive:
-                return
-        settle(self)
-        GRAD.__set__(self, x)
+    data: Any = looked_up(SLOT, read_data, write_data)
+    grad: Any = looked_up(GRAD, read_grad, write_grad)
 
     @property
     def __class__(self) -> Any:
