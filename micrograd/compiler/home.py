@@ -12,8 +12,10 @@ for which views are slow. The optimiser makes another home when there is reason 
 
 import weakref
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
+from itertools import repeat
 from threading import RLock
 from typing import Any, ClassVar
 
@@ -27,6 +29,12 @@ one_at_a_time = RLock()
 # another thread sees either the one or the other.
 SLOT, GRAD, CLASS = vars(Value)["data"], vars(Value)["grad"], vars(object)["__class__"]
 slot_of, grad_of = SLOT.__get__, GRAD.__get__
+NOBODY = Value(0.0)  # stands for Values that are gone
+
+
+def set_each(slot: Any, values: Iterable[Value], entries: Iterable[Any]) -> None:
+    """Set a slot of each Value, or its class: in a loop of C, in which no other thread and no Ctrl-C gets a turn."""
+    deque(map(slot.__set__, values, entries), maxlen=0)
 
 
 class Home:
@@ -47,33 +55,31 @@ class Home:
         self.np, self.values = np, [*map(weakref.ref, values)]
         self.alive, self.fed, self.patience = True, True, PATIENCE * len(values)
         with one_at_a_time:
-            for v in values:
-                v.__class__ = View  # from here on, other threads that write wait
+            set_each(CLASS, values, repeat(View))  # from here on, other threads that write wait
             try:
                 grads = [*map(grad_of, values)]
                 self.numbers = array("d", map(slot_of, values))  # of which one is a float of Python, and read fast
                 self.slopes = array("d", [-0.0 if g is None else g for g in grads])
-            except TypeError:  # just now, another thread has written something else
-                for v in values:
-                    CLASS.__set__(v, Value)
+                self.absent = bytearray(g is None for g in grads)
+            except BaseException:  # another thread has just written something unusual, or a person has pressed Ctrl-C
+                set_each(CLASS, values, repeat(Value))
                 raise
-            self.absent = bytearray(g is None for g in grads)
             self.data, self.grad = np.frombuffer(self.numbers), np.frombuffer(self.slopes)
             self.none = np.frombuffer(self.absent, dtype=bool)
             Home.made += 1
-            for place, v in enumerate(values):
-                SLOT.__set__(v, (self, place))
+            set_each(SLOT, values, zip(repeat(self), range(len(values))))
 
     def dissolve(self) -> None:
         """Make ordinary Values of all views."""
         with one_at_a_time:
             if self.alive:
-                self.alive = False
-                for ref, number, slope, absent in zip(self.values, self.numbers, self.slopes, self.absent):
-                    if (v := ref()) is not None:
-                        GRAD.__set__(v, None if absent else slope)
-                        SLOT.__set__(v, number)
-                        CLASS.__set__(v, Value)
+                values = [ref() or NOBODY for ref in self.values]
+                self.alive = False  # from here on, other threads that write wait
+                grads = self.grad.astype(object)
+                grads[self.none] = None
+                set_each(GRAD, values, grads)
+                set_each(SLOT, values, self.numbers)
+                set_each(CLASS, values, repeat(Value))
 
     def places(self, values: Iterable[Any]) -> list[int]:
         """Where each of them is; -1 of those that are not here."""
