@@ -865,6 +865,30 @@ def test_a_home_that_cannot_be_made_leaves_all_as_it_was():
     assert in_home(values) == {False}
 
 
+def test_two_threads_that_find_a_home(monkeypatch):
+    """While one is finding it, the other has to wait."""
+    setup, found, reading = Setup().train(2), [], list[threading.Thread]()
+    setup.loss(setup.rows)
+    (call,) = setup.loss.order
+    look_up = Row.look_up
+
+    def watched(row, home):
+        if not reading and row is call.row:
+            reading.append(threading.Thread(target=lambda: found.append([*row.data()])))
+            reading[0].start()
+            reading[0].join(0.05)
+        look_up(row, home)
+
+    settle(setup.params[0])
+    before = [v.data for v in call.leaves]
+    Home(call.leaves[::-1])
+    monkeypatch.setattr(Row, "look_up", watched)
+    setup.loss(setup.rows)
+    reading[0].join()
+    assert found == [before]
+    assert in_home(setup.params) == {True}
+
+
 def test_threads():
     setups = [Setup(Adam) for _ in range(3)]
     wanted = Setup(Adam).train(1).train(60).numbers()

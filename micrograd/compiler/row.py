@@ -46,13 +46,13 @@ class Row:
         return Row, (self.values,)
 
     def find(self) -> Home | None:
+        """The home of some; what calls this lets nobody else find or end one until it is done with it."""
         if self.looked != Home.made or (self.home and not self.home.alive):
-            with one_at_a_time:
-                self.looked, known = Home.made, self.known and self.known.find()
-                first = (slot_of(v)[0] for v in self.values if type(v) is View)
-                self.home = home = known or next(first, None)
-                if home:
-                    self.look_up(home)
+            self.looked, known = Home.made, self.known and self.known.find()
+            first = (slot_of(v)[0] for v in self.values if type(v) is View)
+            self.home = home = known or next(first, None)
+            if home:
+                self.look_up(home)
         return self.home
 
     def look_up(self, home: Home) -> None:
@@ -70,21 +70,23 @@ class Row:
 
     def data(self) -> Any:
         """Their data, as a new array or a list."""
-        home = self.find()
-        if home is None:
-            return [v.data for v in self.values]
-        data = home.np.array(home.data[self.at])
-        if self.outside:
-            data[self.outside] = home.np.fromiter([self.values[i].data for i in self.outside], float)
-        return data
+        with one_at_a_time:
+            home = self.find()
+            if home is None:
+                return [v.data for v in self.values]
+            data = home.np.array(home.data[self.at])
+            if self.outside:
+                data[self.outside] = home.np.fromiter([self.values[i].data for i in self.outside], float)
+            return data
 
     def grads(self) -> list[Any] | Callable[[], list[Any]]:
         """The gradients, or a function that returns them as they are now."""
-        home = self.find()
-        if home is None:
-            return [v.grad for v in self.values]
-        arrays = home.np.array(home.grad[self.at]), home.np.array(home.none[self.at])
-        others = {i: self.values[i].grad for i in self.outside}
+        with one_at_a_time:
+            home = self.find()
+            if home is None:
+                return [v.grad for v in self.values]
+            arrays = home.np.array(home.grad[self.at]), home.np.array(home.none[self.at])
+            others = {i: self.values[i].grad for i in self.outside}
 
         def listed() -> list[Any]:
             pairs = enumerate(zip(*(numbers.tolist() for numbers in arrays)))
