@@ -14,7 +14,7 @@ import weakref
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
+from functools import update_wrapper, wraps
 from itertools import repeat
 from threading import RLock
 from typing import Any, ClassVar
@@ -81,6 +81,26 @@ class Home:
                 set_each(SLOT, values, self.numbers)
                 set_each(CLASS, values, repeat(Value))
 
+    def read(self, slot: Any, place: int) -> Any:
+        """The number, or the gradient, of one."""
+        x = self.numbers[place] if slot is SLOT else None if self.absent[place] else self.slopes[place]
+        self.patience -= 1
+        if self.patience < 0:
+            self.dissolve()
+        return x
+
+    def write(self, slot: Any, place: int, x: Any) -> bool:
+        """The same; returns whether it can stay here."""
+        none = x is None and slot is GRAD
+        if not none and (type(x) is not float or x is UNTOUCHED):
+            return False
+        if slot is SLOT:
+            self.numbers[place] = x
+        else:
+            self.slopes[place], self.absent[place] = -0.0 if none else x, none
+        self.patience -= 1
+        return self.patience > 0 and self.alive
+
     def places(self, values: Iterable[Any]) -> list[int]:
         """Where each of them is; -1 of those that are not here."""
         return [at[1] if type(v) is View and (at := slot_of(v))[0] is self else -1 for v in values]
@@ -95,49 +115,18 @@ def settle(x: Value) -> bool:
     return found
 
 
-def read_data(home: Home, place: int) -> Any:
-    return home.numbers[place]
-
-
-def write_data(home: Home, place: int, x: Any) -> bool:
-    """Write what is a number of a home; returns whether it is one."""
-    if found := type(x) is float:
-        home.numbers[place] = x
-    return found
-
-
-def read_grad(home: Home, place: int) -> Any:
-    return None if home.absent[place] else home.slopes[place]
-
-
-def write_grad(home: Home, place: int, x: Any) -> bool:
-    if found := (type(x) is float or x is None) and x is not UNTOUCHED:
-        home.slopes[place], home.absent[place] = (-0.0, True) if x is None else (x, False)
-    return found
-
-
-def looked_up(slot: Any, read: Callable[..., Any], write: Callable[..., bool]) -> property:
+def looked_up(slot: Any) -> property:
     """What a view has in place of a slot."""
 
     def get(self: Value) -> Any:
-        at = slot_of(self)
-        if type(at) is not tuple:  # just now, another thread has dissolved the home
-            return slot.__get__(self)
-        x, home = read(*at), at[0]
-        home.patience -= 1
-        if home.patience < 0:
-            home.dissolve()
-        return x
+        at = slot_of(self)  # if it is no pair, another thread has just dissolved the home
+        return at[0].read(slot, at[1]) if type(at) is tuple else slot.__get__(self)
 
     def put(self: Value, x: Any) -> None:
         at = slot_of(self)
-        if type(at) is tuple and write(*at, x):
-            home = at[0]
-            home.patience -= 1
-            if home.patience > 0 and home.alive:
-                return
-        settle(self)
-        slot.__set__(self, x)
+        if type(at) is not tuple or not at[0].write(slot, at[1], x):
+            settle(self)
+            slot.__set__(self, x)
 
     def delete(self: Value) -> None:
         settle(self)
@@ -174,8 +163,8 @@ class View(Value, metaclass=Kind):
 
     __slots__ = ()
 
-    data: Any = looked_up(SLOT, read_data, write_data)
-    grad: Any = looked_up(GRAD, read_grad, write_grad)
+    data: Any = looked_up(SLOT)
+    grad: Any = looked_up(GRAD)
 
     @property
     def __class__(self) -> Any:
@@ -191,7 +180,7 @@ class View(Value, metaclass=Kind):
         return object.__reduce_ex__(self, protocol)
 
 
-View.__name__, View.__qualname__, View.__module__ = Value.__name__, Value.__qualname__, Value.__module__
+update_wrapper(View, Value, updated=())  # the same name, and the same documentation
 
 
 def preferring(name: str, mirrored: str) -> Callable[[Any, Any], Any]:
