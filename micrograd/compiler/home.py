@@ -81,26 +81,6 @@ class Home:
                 set_each(SLOT, values, self.numbers)
                 set_each(CLASS, values, repeat(Value))
 
-    def read(self, slot: Any, place: int) -> Any:
-        """The number, or the gradient, of one."""
-        x = self.numbers[place] if slot is SLOT else None if self.absent[place] else self.slopes[place]
-        self.patience -= 1
-        if self.patience < 0:
-            self.dissolve()
-        return x
-
-    def write(self, slot: Any, place: int, x: Any) -> bool:
-        """The same; returns whether it can stay here."""
-        none = x is None and slot is GRAD
-        if not none and (type(x) is not float or x is UNTOUCHED):
-            return False
-        if slot is SLOT:
-            self.numbers[place] = x
-        else:
-            self.slopes[place], self.absent[place] = -0.0 if none else x, none
-        self.patience -= 1
-        return self.patience > 0 and self.alive
-
     def places(self, values: Iterable[Any]) -> list[int]:
         """Where each of them is; -1 of those that are not here."""
         return [at[1] if type(v) is View and (at := slot_of(v))[0] is self else -1 for v in values]
@@ -117,16 +97,32 @@ def settle(x: Value) -> bool:
 
 def looked_up(slot: Any) -> property:
     """What a view has in place of a slot."""
+    is_data = slot is SLOT
 
     def get(self: Value) -> Any:
-        at = slot_of(self)  # if it is no pair, another thread has just dissolved the home
-        return at[0].read(slot, at[1]) if type(at) is tuple else slot.__get__(self)
+        at = slot_of(self)
+        if type(at) is not tuple:  # just now, another thread has dissolved the home
+            return slot.__get__(self)
+        home, place = at
+        x = home.numbers[place] if is_data else None if home.absent[place] else home.slopes[place]
+        home.patience -= 1
+        if home.patience < 0:
+            home.dissolve()
+        return x
 
     def put(self: Value, x: Any) -> None:
-        at = slot_of(self)
-        if type(at) is not tuple or not at[0].write(slot, at[1], x):
-            settle(self)
-            slot.__set__(self, x)
+        at, none = slot_of(self), x is None and not is_data
+        if type(at) is tuple and (none or (type(x) is float and x is not UNTOUCHED)):
+            home, place = at
+            if is_data:
+                home.numbers[place] = x
+            else:
+                home.slopes[place], home.absent[place] = -0.0 if none else x, none
+            home.patience -= 1
+            if home.patience > 0 and home.alive:
+                return
+        settle(self)
+        slot.__set__(self, x)
 
     def delete(self: Value) -> None:
         settle(self)
