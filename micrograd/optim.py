@@ -77,14 +77,14 @@ class Optimizer:
     def step(self) -> None:
         """Move every parameter by its gradient. Should anything raise, nothing has moved."""
         with contextlib.suppress(TypeError), one_at_a_time:  # the state may be of another kind of number
-            home = self._home() or (self._row.move_in() if Row.latest else None)
+            home = self._home() or (self._row.move_in() if Row.fed else None)
             if home and self._step_in(home):
                 return
         self._arrange(None)
         before, gs = [p.data for p in self.params], [p.grad for p in self.params]
         if None in gs or type(self.steps) is not int:
             after, state = self.in_groups(before, gs)
-            steps: Any = even([t if g is None else t + 1 for t, g in zip(listed(self.each()), gs)])
+            steps: Any = even([t if g is None else t + 1 for t, g in zip(self.each(), gs)])
         else:
             steps = self.steps + 1
             after, *moved = self.moved(steps, before, gs, *self.state.values())
@@ -98,9 +98,9 @@ class Optimizer:
                 p.data = x
             raise
 
-    def each(self) -> Numbers:
-        """How many steps each parameter has made, in the order in which its numbers are kept now."""
-        return [self.steps] * len(self.params) if type(self.steps) is int else self.steps
+    def each(self) -> list[int]:
+        """How many steps each parameter has made."""
+        return [self.steps] * len(self.params) if type(self.steps) is int else [*listed(self.steps)]
 
     def _home(self) -> Home | None:
         """Where the numbers of all parameters are, if that is one place."""
@@ -114,14 +114,17 @@ class Optimizer:
         self._arrange(row.order)
         at, steps, state = row.span, self.steps, [*self._columns.values()]
         xs, gs = home.data[at], home.grad[at]
-        if True in home.absent or type(steps) is not int:  # together go those that have moved equally often
-            there, steps, after = ~home.none[at], np.array(self.each()), xs
-            counts = steps[there]
+        if type(steps) is not int or (True in home.absent and home.none[at].any()):
+            # together go those that have moved equally often
+            there, made, after = ~home.none[at], np.zeros(len(xs), int), xs
+            own = slice(None) if row.order is None else row.order
+            made[own] = steps
+            counts = made[there]
             for t in (counts[:1] if (counts == counts[:1]).all() else np.unique(counts)).tolist():
-                mine, found = there & (steps == t), self.moved(t + 1, xs, gs, *self._columns.values())
+                mine, found = there & (made == t), self.moved(t + 1, xs, gs, *self._columns.values())
                 after, *state = (np.where(mine, x, before) for x, before in zip(found, (after, *state)))
-            steps += there
-            steps = int(steps[0]) if (steps == steps[0]).all() else steps
+            made += there
+            steps = int(made[0]) if (made == made[0]).all() else made[own]
         else:
             steps += 1
             after, *state = self.moved(steps, xs, gs, *state)
@@ -149,15 +152,13 @@ class Optimizer:
         if order is not self._order:
             back, there = self._order, None if order is None else order.argsort()
 
-            def arranged(numbers: Numbers, kind: str) -> Numbers:
-                column = sys.modules["numpy"].asarray(numbers, kind)
+            def arranged(numbers: Numbers) -> Numbers:
+                column = sys.modules["numpy"].asarray(numbers, float)
                 column = column if back is None else column[back]
                 return column if there is None else column[there]
 
-            state = {name: arranged(numbers, "f8") for name, numbers in self._columns.items()}
-            if type(self.steps) is not int:
-                self.steps = arranged(self.steps, "i8")
-            self._columns, self._order = state, order
+            self._columns = {name: arranged(numbers) for name, numbers in self._columns.items()}
+            self._order = order
 
     def rule(self, t: int) -> Rule:
         """The formula of the `t`-th step."""
@@ -166,7 +167,7 @@ class Optimizer:
     def moved(self, t: int, xs: Numbers, gs: Numbers, *state: Numbers) -> list[Numbers]:
         """Data and state after the `t`-th step."""
         np, rule = sys.modules.get("numpy"), self.rule(t)
-        if np and (len(xs) >= MANY or type(xs) is np.ndarray) and not vars(self).get("amsgrad"):  # a maximum is of two
+        if np and len(xs) >= MANY and not vars(self).get("amsgrad"):  # a maximum is of two
             with contextlib.suppress(TypeError), np.errstate(all="ignore"):  # of Values there are no arrays of floats
                 # copies, as a formula may compute in place
                 data, grads = (
@@ -179,7 +180,7 @@ class Optimizer:
     def in_groups(self, xs: Numbers, gs: Numbers) -> tuple[Numbers, State]:
         """The same where some have no gradient, now or before: together go those that have moved equally often."""
         after, state = list(xs), {name: list(listed(numbers)) for name, numbers in self.state.items()}
-        steps = listed(self.each())
+        steps = self.each()
         for t in set(steps):
             group = [i for i, g in enumerate(gs) if g is not None and steps[i] == t]
             parts = [[numbers[i] for i in group] for numbers in (xs, gs, *state.values())]
@@ -210,7 +211,7 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """All that a later run needs to go on as this one would, in lists and numbers: it can be saved as JSON."""
         state = {name: [x if type(x) is float else kept(name, x) for x in xs] for name, xs in self.state.items()}
-        return {"options": self.options, "steps": [*listed(self.each())], "state": state}
+        return {"options": self.options, "steps": self.each(), "state": state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a `state_dict()`.

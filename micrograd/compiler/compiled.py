@@ -12,7 +12,6 @@ from typing import Any
 from ..engine import Value
 from ..vmap import compiling
 from .call import Call
-from .home import View
 from .program import Program
 from .signature import Signature
 from .structure import NUMBER, Whole, alike, take_apart
@@ -123,7 +122,7 @@ class Compiled:
                 ) from None
             given.structures.append(("number", type(x)) if structure == NUMBER and type(x) is not float else structure)
             given.numbers.append(found)
-        if {*kinds} <= {float, Value, View} and not kwargs and not self.static:
+        if {*kinds} <= {float, Value} and not kwargs and not self.static:
             self.usual[kinds] = given.names, given.structures
         return given
 

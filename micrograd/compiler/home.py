@@ -12,7 +12,10 @@ for which views are slow. The optimiser makes another home when there is reason 
 
 import weakref
 from array import array
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import update_wrapper, wraps
+from itertools import repeat
 from threading import RLock
 from typing import Any, ClassVar
 
@@ -26,6 +29,12 @@ one_at_a_time = RLock()
 # another thread sees either the one or the other.
 SLOT, GRAD, CLASS = vars(Value)["data"], vars(Value)["grad"], vars(object)["__class__"]
 slot_of, grad_of = SLOT.__get__, GRAD.__get__
+NOBODY = Value(0.0)  # stands for Values that are gone
+
+
+def set_each(slot: Any, values: Iterable[Value], entries: Iterable[Any]) -> None:
+    """Set a slot of each Value, or its class: in a loop of C, in which no other thread and no Ctrl-C gets a turn."""
+    deque(map(slot.__set__, values, entries), maxlen=0)
 
 
 class Home:
@@ -46,29 +55,31 @@ class Home:
         self.np, self.values = np, [*map(weakref.ref, values)]
         self.alive, self.fed, self.patience = True, True, PATIENCE * len(values)
         with one_at_a_time:
-            grads = [v.grad for v in values]
-            self.numbers = array(
-                "d", [v.data for v in values]
-            )  # of which one number is a float of Python, and read fast
-            self.slopes = array("d", [-0.0 if g is None else g for g in grads])
-            self.absent = bytearray(g is None for g in grads)
+            set_each(CLASS, values, repeat(View))  # from here on, other threads that write wait
+            try:
+                grads = [*map(grad_of, values)]
+                self.numbers = array("d", map(slot_of, values))  # of which one is a float of Python, and read fast
+                self.slopes = array("d", [-0.0 if g is None else g for g in grads])
+                self.absent = bytearray(g is None for g in grads)
+            except BaseException:  # another thread has just written something unusual, or a person has pressed Ctrl-C
+                set_each(CLASS, values, repeat(Value))
+                raise
             self.data, self.grad = np.frombuffer(self.numbers), np.frombuffer(self.slopes)
             self.none = np.frombuffer(self.absent, dtype=bool)
             Home.made += 1
-            for place, v in enumerate(values):
-                v.__class__ = View
-                SLOT.__set__(v, (self, place))
+            set_each(SLOT, values, zip(repeat(self), range(len(values))))
 
     def dissolve(self) -> None:
         """Make ordinary Values of all views."""
         with one_at_a_time:
             if self.alive:
-                self.alive = False
-                for ref, number, slope, absent in zip(self.values, self.numbers, self.slopes, self.absent):
-                    if (v := ref()) is not None:
-                        GRAD.__set__(v, None if absent else slope)
-                        SLOT.__set__(v, number)
-                        CLASS.__set__(v, Value)
+                values = [ref() or NOBODY for ref in self.values]
+                self.alive = False  # from here on, other threads that write wait
+                grads = self.grad.astype(object)
+                grads[self.none] = None
+                set_each(GRAD, values, grads)
+                set_each(SLOT, values, self.numbers)
+                set_each(CLASS, values, repeat(Value))
 
     def places(self, values: Iterable[Any]) -> list[int]:
         """Where each of them is; -1 of those that are not here."""
@@ -84,58 +95,72 @@ def settle(x: Value) -> bool:
     return found
 
 
-class View(Value):
-    """A Value whose numbers are in a home."""
+def looked_up(slot: Any) -> property:
+    """What a view has in place of a slot."""
+    is_data = slot is SLOT
+
+    def get(self: Value) -> Any:
+        at = slot_of(self)
+        if type(at) is not tuple:  # just now, another thread has dissolved the home
+            return slot.__get__(self)
+        home, place = at
+        x = home.numbers[place] if is_data else None if home.absent[place] else home.slopes[place]
+        home.patience -= 1
+        if home.patience < 0:
+            home.dissolve()
+        return x
+
+    def put(self: Value, x: Any) -> None:
+        at, none = slot_of(self), x is None and not is_data
+        if type(at) is tuple and (none or (type(x) is float and x is not UNTOUCHED)):
+            home, place = at
+            if is_data:
+                home.numbers[place] = x
+            else:
+                home.slopes[place], home.absent[place] = -0.0 if none else x, none
+            home.patience -= 1
+            if home.patience > 0 and home.alive:
+                return
+        settle(self)
+        slot.__set__(self, x)
+
+    def delete(self: Value) -> None:
+        settle(self)
+        slot.__delete__(self)
+
+    return property(get, put, delete)
+
+
+class Kind(type):
+    """The class of the class of a view, which does as Value does."""
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is Value
+
+    def __hash__(cls) -> int:
+        return hash(Value)
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        return Value(*args, **options)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, Value)
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, Value)
+
+
+class View(Value, metaclass=Kind):
+    """A Value whose numbers are in a home.
+
+    Its class equals Value and makes Values, but is another: `type(v) == Value`, yet not `type(v) is Value`. To look a
+    number up in an array takes a property where Value has a slot, which would make all other Values slower.
+    """
 
     __slots__ = ()
 
-    @property
-    def data(self) -> Any:
-        slot = slot_of(self)
-        if type(slot) is not tuple:  # just now, another thread has dissolved the home
-            return slot
-        home, place = slot
-        x = home.numbers[place]
-        home.patience -= 1
-        if home.patience < 0:
-            home.dissolve()
-        return x
-
-    @data.setter
-    def data(self, x: Any) -> None:
-        slot = slot_of(self)
-        if type(slot) is tuple and type(x) is float:
-            home, place = slot
-            home.numbers[place] = x
-            home.patience -= 1
-            if home.patience > 0 and home.alive:
-                return
-        settle(self)
-        SLOT.__set__(self, x)
-
-    @property
-    def grad(self) -> Any:
-        slot = slot_of(self)
-        if type(slot) is not tuple:
-            return grad_of(self)
-        home, place = slot
-        x = None if home.absent[place] else home.slopes[place]
-        home.patience -= 1
-        if home.patience < 0:
-            home.dissolve()
-        return x
-
-    @grad.setter
-    def grad(self, x: Any) -> None:
-        slot = slot_of(self)
-        if type(slot) is tuple and (type(x) is float or x is None) and x is not UNTOUCHED:
-            home, place = slot
-            home.slopes[place], home.absent[place] = (-0.0, True) if x is None else (x, False)
-            home.patience -= 1
-            if home.patience > 0 and home.alive:
-                return
-        settle(self)
-        GRAD.__set__(self, x)
+    data: Any = looked_up(SLOT)
+    grad: Any = looked_up(GRAD)
 
     @property
     def __class__(self) -> Any:
@@ -151,4 +176,27 @@ class View(Value):
         return object.__reduce_ex__(self, protocol)
 
 
-View.__name__ = View.__qualname__ = "Value"
+update_wrapper(View, Value, updated=())  # the same name, and the same documentation
+
+
+def preferring(name: str, mirrored: str) -> Callable[[Any, Any], Any]:
+    """The operation of a view. Of a Value and one of a subclass with a mirrored method of its own, Python asks the
+    latter first; here it would not, as no subclass of Value is one of View."""
+
+    @wraps(getattr(Value, name))
+    def operation(self: Any, other: Any) -> Any:
+        if type(other) is View or not isinstance(other, Value):
+            return getattr(Value, name)(self, other)
+        if (own := getattr(type(other), mirrored)) is not getattr(Value, mirrored):
+            found = own(other, self)
+            if found is not NotImplemented:
+                return found
+        return getattr(Value, name)(self, other)
+
+    return operation
+
+
+MIRRORED = {name: mirrored for name in vars(Value) if (mirrored := f"__r{name[2:]}") in vars(Value)}
+MIRRORED |= {"__lt__": "__gt__", "__le__": "__ge__", "__gt__": "__lt__", "__ge__": "__le__"}
+for name, mirrored in MIRRORED.items():
+    setattr(View, name, preferring(name, mirrored))

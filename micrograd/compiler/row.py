@@ -3,6 +3,7 @@
 import sys
 import weakref
 from collections.abc import Callable, Sequence
+from itertools import chain
 from types import NoneType
 from typing import Any, ClassVar
 
@@ -27,7 +28,9 @@ class Row:
         span, order: if they fill a part of the home, that as a slice, and their places in it; otherwise `at` and None.
     """
 
-    latest: ClassVar[Any] = None  # weak references to the Row that last got its gradients one by one, and to one in it
+    # Those of programs that got many gradients one by one, until an optimiser of some moves them; of each, a Value that
+    # may be in this call alone.
+    fed: ClassVar[Any] = weakref.WeakKeyDictionary()
 
     def __init__(self, values: Sequence[Any], known: "Row | None" = None, others: Sequence[int] = ()):
         self.values, self.known, self.others = values, known, others
@@ -36,19 +39,20 @@ class Row:
         self.span: Any = None
         self.order: Any = None
         self.outside: list[int] = []
-        self.looked = self.made = self.served = 0  # at which home; how many were made for it; and for how many steps
+        self.looked = self.tried = self.served = 0  # at which home; how often to make one; and for how many steps
+        self.strangers: Any = ()  # of `fed`, those that have no Value of these
 
     def __reduce__(self) -> Any:
         return Row, (self.values,)
 
     def find(self) -> Home | None:
+        """The home of some; what calls this lets nobody else find or end one until it is done with it."""
         if self.looked != Home.made or (self.home and not self.home.alive):
-            with one_at_a_time:
-                self.looked, known = Home.made, self.known and self.known.find()
-                first = (slot_of(v)[0] for v in self.values if type(v) is View)
-                self.home = home = known or next(first, None)
-                if home:
-                    self.look_up(home)
+            self.looked, known = Home.made, self.known and self.known.find()
+            first = (slot_of(v)[0] for v in self.values if type(v) is View)
+            self.home = home = known or next(first, None)
+            if home:
+                self.look_up(home)
         return self.home
 
     def look_up(self, home: Home) -> None:
@@ -66,21 +70,23 @@ class Row:
 
     def data(self) -> Any:
         """Their data, as a new array or a list."""
-        home = self.find()
-        if home is None:
-            return [v.data for v in self.values]
-        data = home.np.array(home.data[self.at])
-        if self.outside:
-            data[self.outside] = home.np.fromiter([self.values[i].data for i in self.outside], float)
-        return data
+        with one_at_a_time:
+            home = self.find()
+            if home is None:
+                return [v.data for v in self.values]
+            data = home.np.array(home.data[self.at])
+            if self.outside:
+                data[self.outside] = home.np.fromiter([self.values[i].data for i in self.outside], float)
+            return data
 
     def grads(self) -> list[Any] | Callable[[], list[Any]]:
         """The gradients, or a function that returns them as they are now."""
-        home = self.find()
-        if home is None:
-            return [v.grad for v in self.values]
-        arrays = home.np.array(home.grad[self.at]), home.np.array(home.none[self.at])
-        others = {i: self.values[i].grad for i in self.outside}
+        with one_at_a_time:
+            home = self.find()
+            if home is None:
+                return [v.grad for v in self.values]
+            arrays = home.np.array(home.grad[self.at]), home.np.array(home.none[self.at])
+            others = {i: self.values[i].grad for i in self.outside}
 
         def listed() -> list[Any]:
             pairs = enumerate(zip(*(numbers.tolist() for numbers in arrays)))
@@ -94,10 +100,7 @@ class Row:
         with one_at_a_time:
             home = self.find()
             if len(values if home is None else self.outside) >= MANY:
-                Row.latest = (
-                    weakref.ref(self.known or self),
-                    weakref.ref(self.values[[*self.others, *self.outside, 0][0]]),
-                )
+                Row.fed[self.known or self] = weakref.ref(self.values[self.others[0] if self.others else 0])
             if home is None:
                 return one_by_one(values, gradients)
             at = self.at if values is self.values else home.np.array(home.places(values), dtype=int)
@@ -138,16 +141,24 @@ class Row:
         return home
 
     def move_in(self) -> Home | None:
-        """Make a home, if a program has just sent gradients to some of these Values: theirs, that of all its leaves,
-        and of those that were in a home with any."""
-        leaves, one = [ref() for ref in Row.latest or ()] or (None, None)
-        Row.latest = None
-        worth = sys.modules.get("numpy") and LASTING * self.made <= self.served + 16
-        if leaves is None or not worth or any(type(v) is not Value and type(v) is not View for v in self.values):
+        """Make a home, if programs have sent gradients to some of these Values: theirs, that of all leaves of these
+        programs, and of those that were in a home with any."""
+        worth = sys.modules.get("numpy") and LASTING * self.tried <= self.served + 16
+        if not worth or any(type(v) is not Value and type(v) is not View for v in self.values):
             return None
-        own, values = {*self.values}, dict.fromkeys(v for v in (*leaves.values, *self.values) if isinstance(v, Value))
-        if one not in own and own.isdisjoint(leaves.values):
+        own = {*self.values}
+        near = [
+            row
+            for row, one in [*Row.fed.items()]
+            if one() in own or not (row in self.strangers or own.isdisjoint(row.values))
+        ]
+        for row in near:
+            del Row.fed[row]
+        self.strangers = weakref.WeakSet(Row.fed)
+        if not near:
             return None
+        self.tried += 1
+        values = dict.fromkeys(v for v in chain(*(row.values for row in near), self.values) if isinstance(v, Value))
         with one_at_a_time:
             for home in {slot_of(v)[0] for v in values if type(v) is View}:
                 values |= dict.fromkeys(v for ref in home.values if (v := ref()) is not None)
@@ -156,7 +167,6 @@ class Row:
             if len(able) < MANY or not own.issubset(able):
                 return None
             Home(able)
-        self.made += 1
         return self.whole()
 
 

@@ -12,14 +12,13 @@ from typing import Any
 from ..engine import NOTHING, Value
 from ..module import slots
 from .arrays import ARRAY, WHOLE_NUMBER, np
-from .home import View
 from .uses import foreign
 from .watch import ATOMS
 
 PLAIN = "a compiled function computes with plain numbers in Values"
 LIST = "pass a list, or a plain array, of numbers or Values"
 NUMBER, VALUE = ("number",), ("value", Value)
-FLOATS, VALUES = {float}, {Value, View}
+FLOATS, VALUES = {float}, {Value}  # or a view, whose class equals Value
 KINDS = "f8", "i8", "b1", "O"  # of arrays, in NumPy's words, that compute as plain numbers do, or have Values
 PLAIN_ARRAYS = {dtype: dtype.str for dtype in map(np.dtype, KINDS[:3])} if np else {}
 
@@ -52,7 +51,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         return "numbers", x.shape, PLAIN_ARRAYS[x.dtype]
     if isinstance(x, Value):
         values.append(x)
-        if type(x) is Value or type(x) is View:
+        if x.__class__ is Value:  # that of a view, too
             return VALUE
         return "value", type(x)
     if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.str[1:] not in KINDS:
@@ -208,7 +207,7 @@ def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], No
 
 def hung(v: Value) -> dict[str, Any]:
     """What hangs on a Value beside what each has."""
-    if type(v) is Value or type(v) is View:
+    if v.__class__ is Value:  # that of a view, too
         return vars(v)
     own = set(slots(type(v))).difference(slots(Value))  # type: ignore[arg-type]
     return vars(v) | {name: getattr(v, name) for name in own if hasattr(v, name)}
