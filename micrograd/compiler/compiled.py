@@ -109,7 +109,9 @@ class Compiled:
             return Signature(
                 [*args], len(args), *self.usual[kinds], [() if isinstance(x, Value) else [x] for x in args], values
             )
-        names = [*self.names[: len(args)], *(f"argument{i}" for i in range(len(self.names), len(args))), *kwargs]
+        names = self.names[: len(args)]
+        names += [f"argument{i}" for i in range(len(self.names), len(args))] if len(args) > len(self.names) else ()
+        names += kwargs
         given = Signature([*args, *kwargs.values()], len(args), names, [], [], [])
         for i, (name, x) in enumerate(zip(names, given.arguments)):
             found: list[Any] = []

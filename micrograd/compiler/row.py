@@ -110,7 +110,8 @@ class Row:
                 at, gradients = at[at >= 0], gradients[at >= 0]
             with home.np.errstate(all="ignore"):
                 if type(at) is slice:
-                    home.grad[at] += gradients
+                    grad = home.grad[at]
+                    grad += gradients  # not home.grad[at] +=, which would copy them once more
                 else:
                     home.np.add.at(home.grad, at, gradients)  # some may be there twice
             home.none[at], home.fed = False, True
