@@ -183,7 +183,8 @@ class Surroundings:
 
     def of_class(self, kind: Any, called: bool = False) -> None:
         for base in kind.__mro__:
-            if not uses.foreign(base) and (base not in self.classes or called):
+            of_compiler = base.__module__.startswith(__package__)  # whose state is nobody's
+            if not (of_compiler or uses.foreign(base)) and (base not in self.classes or called):
                 self.classes.add(base)
                 special = {name for name in vars(base) if name.startswith("__")} - uses.UNUSED
                 special -= set() if called else uses.MADE
