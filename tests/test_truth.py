@@ -1947,3 +1947,345 @@ def test_names_of_attributes_that_are_constant_do_not_count_others():
     assert len(compiled.order) == 1
     config.flag = 1.0
     assert compiled(1.0).data == 4.0
+
+
+def apart(function, first, second):
+    """Compiled for some arguments, and then called with others, in both orders."""
+    for calls in ([first, second, first], [second, first]):
+        compiled = micrograd.compile(function)
+        for arguments in calls:
+            found = []
+            for f in (function, compiled):
+                A.grad = B.grad = 0.0
+                out = f(*arguments)
+                out.backward()
+                found.append((out.data, A.grad, B.grad))
+            assert found[0] == found[1]
+    A.grad = B.grad = 0.0
+
+
+PAIR, SETTINGS = (1.0, 2.0), {"k": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("function", "same", "others"),
+    [
+        (lambda a, b: sum(x * 10 * A + y for x, y in zip(a, b)), (PAIR, PAIR), (PAIR, (3.0, 4.0))),
+        (lambda a, b: sum((x - y) ** 2 + x for x, y in zip(a, b)), ([A, B], [A, B]), ([A, B], [B, A])),
+        (lambda a, b: A * a["k"] * 10 + b["k"], (SETTINGS, SETTINGS), (SETTINGS, {"k": 4.0})),
+        (lambda *rows: sum(x * 10 * A + y for x, y in zip(*rows)), (PAIR, PAIR), (PAIR, (3.0, 4.0))),
+    ],
+)
+def test_one_object_as_two_arguments_and_then_two(function, same, others):
+    same = (same[0], same[0])
+    apart(function, same, others)
+
+
+def counted(a, b):
+    times: Any = collections.defaultdict(float)
+    for x in (a, b):
+        times[x] += 1.0
+    return sum(x * n * n for x, n in times.items())
+
+
+def assigned_meanwhile(a, b):
+    before = a.data
+    a.data = before * 10.0
+    out = b * 1.0
+    a.data = before
+    return out + a
+
+
+def hung_meanwhile(a, b):
+    a.factor = 3.0
+    out = b * getattr(b, "factor", 1.0)
+    del a.factor
+    return out
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a, b: a * len({a: 1, b: 2}),
+        lambda a, b: a * len({a, b}),
+        lambda a, b: a * len({x for x in (a, b) if x}),
+        lambda a, b: a * len({x: 1.0 for x in (a, b) if x}),
+        lambda a, b: a * {a: 5.0}.get(b, 1.0),
+        lambda a, b: a * len(dict(zip((a, b), (1, 2)))),
+        lambda a, b: a * len({**{a: 1}, b: 1}),
+        lambda a, b: a * len(collections.Counter([a, b])),
+        lambda a, b: a * len(list(itertools.groupby([a, b]))),
+        lambda a, b: a * (2.0 if operator.is_(a, b) else 3.0),
+        lambda a, b: a * (2.0 if a.__eq__(b) is True else 3.0),
+        counted,
+        assigned_meanwhile,
+        hung_meanwhile,
+    ],
+)
+def test_more_ways_to_tell_values_apart(function):
+    apart(function, (A, B), (A, A))
+
+
+def always_one(v):
+    def backward(out):
+        (v,) = out._prev
+        v.grad += out.grad
+
+    return Value(1.0, (v,), "one", backward)
+
+
+def straight_through(v):
+    out = v * 1.0
+    out.data = 1.0
+    return out
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: always_one(A * x),
+        lambda x: always_one(A) * 2,
+        lambda x: [x * A, always_one(A) * always_one(A)],
+        lambda x: straight_through(A * x),
+    ],
+)
+def test_gradients_of_numbers_that_are_known_are_refused(function):
+    with pytest.raises(TypeError, match="returns a Value whose number was known before its arguments were"):
+        micrograd.compile(function)(3.0)
+    assert (A.data, A.grad) == (2.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: always_one(A) + x,
+        lambda x: Value.where_le(1.0, 2.0, 5.0, A * x),
+        lambda x: Value(3.0) * 2,
+    ],
+)
+def test_gradients_beside_numbers_that_are_known(function):
+    apart(function, (3.0,), (4.0,))
+
+
+def test_attributes_of_a_compiled_function():
+    def plain(x):
+        return A * x * compiled.k
+
+    compiled = micrograd.compile(plain)
+    outer = micrograd.compile(lambda x: A * compiled.k * x)
+    for compiled.k in (1.0, 2.0):
+        assert compiled(1.0).data == outer(1.0).data == 2.0 * compiled.k
+
+    @micrograd.compile
+    def counts(x):
+        counts.times = getattr(counts, "times", 0) + 1
+        return A * x
+
+    with pytest.raises(TypeError, match=r"counts changes counts\.times"):
+        counts(1.0)
+    assert not hasattr(counts, "times")
+
+
+class Worker(threading.Thread):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.rate = A, 1.0
+
+    @micrograd.compile
+    def loss(self, x):
+        return self.weight * x * self.rate
+
+
+class Truth:
+    rate = 1.0
+
+
+class Other:
+    rate = 3.0
+
+
+def change_special(kind, name, method):
+    return lambda: setattr(kind, name, method)
+
+
+def modules_around():
+    """A function that makes its modules, and changes one of them."""
+    sys.modules["settings_of_a_test"] = module = types.ModuleType("settings_of_a_test")
+    vars(module)["rate"] = 1.0
+    return lambda: vars(module).update(rate=5.0)
+
+
+def imported_by_name(x):
+    from settings_of_a_test import rate
+
+    return A * x * rate
+
+
+def another_module():
+    sys.modules["settings_of_a_test"] = module = types.ModuleType("settings_of_a_test")
+    vars(module)["rate"] = 7.0
+
+
+@functools.cache
+def remembered_rate():
+    return Truth.rate
+
+
+def forget_it():
+    Truth.rate += 1.0
+    remembered_rate.cache_clear()
+    remembered_rate()
+
+
+def dispatching():
+    class Kinds:
+        @functools.singledispatchmethod
+        def factor(self, x):
+            return RATE
+
+    kinds = Kinds()
+    return lambda x: A * x * kinds.factor("text"), lambda: change_global("RATE", 9.0)
+
+
+def late(kind_of_change):
+    """What is added to a class later."""
+    kind = type("Late", (Truth,), {})
+    one = kind()
+    return {
+        "truth": (lambda x: A * x if one else A * x * 10.0, change_special(kind, "__bool__", lambda self: False)),
+        "length": (lambda x: A * x if one else A * x * 10.0, change_special(kind, "__len__", lambda self: 0)),
+        "call": (lambda x: A * x * (2.0 if callable(one) else 3.0), change_special(kind, "__call__", lambda self: 0)),
+        "bases": (lambda x: A * x * one.rate, lambda: setattr(kind, "__bases__", (Other,))),
+    }[kind_of_change]
+
+
+def masked():
+    array = np.ma.masked_less(np.array([1.0, 2.0, 3.0]), 1.5)
+    return lambda x: A * x * float(array.sum()), lambda: setattr(array, "mask", [0, 0, 0])
+
+
+def vectorised():
+    twice = np.vectorize(lambda x: x * RATE)
+    return lambda x: A * x * float(twice(1.0)), lambda: change_global("RATE", 11.0)
+
+
+def keyed(before, after):
+    table = {before: A}
+
+    def change():
+        table.clear()
+        table[after] = A
+
+    return lambda x: sum(v * x * (2.0 if str(k) == str(before) else 3.0) for k, v in table.items()), change
+
+
+def members(before, after):
+    table = {before, A}
+
+    def change():
+        table.clear()
+        table.update([after, A])
+
+    def f(x):
+        return A * x * sum(isinstance(k, int) for k in table)
+
+    return f, change
+
+
+def dotted(how):
+    space = types.SimpleNamespace(inner=types.SimpleNamespace(level=1.0))
+    get = operator.attrgetter("inner.level")
+    f = {
+        "getter": lambda x: A * x * get(space),
+        "made inside": lambda x: A * x * operator.attrgetter("inner.level")(space),
+        "format": lambda x: A * x * float("{0.inner.level}".format(space)),  # noqa: UP030, UP032
+    }[how]
+    return f, lambda: setattr(space.inner, "level", 4.0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(functools.partial(late, how) for how in ("truth", "length", "call", "bases")),
+        *(functools.partial(dotted, how) for how in ("getter", "made inside", "format")),
+        functools.partial(keyed, 1, 1.0),
+        functools.partial(keyed, 0.0, -0.0),
+        functools.partial(members, 1, 1.0),
+        dispatching,
+        masked,
+        vectorised,
+        lambda: (lambda x: A * x * remembered_rate(), forget_it),
+        lambda: (lambda x: A * x * importlib.import_module("settings_of_a_test").rate, modules_around()),
+        lambda: (lambda x: A * x * sys.modules["settings_of_a_test"].rate, modules_around()),
+        lambda: (lambda x: A * x * getattr(sys.modules[__name__], "RATE"), lambda: change_global("RATE", 3.0)),  # noqa: B009
+        lambda: (imported_by_name, (modules_around(), another_module)[1]),
+    ],
+)
+def test_what_else_may_change(make, monkeypatch):
+    monkeypatch.setitem(globals(), "RATE", RATE)
+    remembered_rate()
+    function, change = make()
+    try:
+        check_twice(function, [1.0], change)
+    finally:
+        sys.modules.pop("settings_of_a_test", None)
+
+
+def test_a_thread_of_a_class_of_somebody():
+    worker = Worker()
+    assert worker.loss(2.0).data == 4.0
+    worker.rate = 3.0
+    assert worker.loss(2.0).data == 12.0
+    worker.weight = B
+    assert worker.loss(2.0).data == -18.0
+
+
+def test_builtins_may_change(monkeypatch):
+    import builtins
+
+    compiled = micrograd.compile(lambda x: A * x * max(1.0, 2.0))
+    assert compiled(1.0).data == 4.0
+    monkeypatch.setattr(builtins, "max", lambda *xs: 5.0)
+    assert compiled(1.0).data == 10.0
+
+
+def test_bools_of_numpy_are_not_added():
+    compiled = micrograd.compile(lambda X: A * (X[0] + X[1]))
+    with pytest.raises(TypeError, match=r"the [+] of two bools of NumPy looks at a number"):
+        compiled(np.array([False, True]))
+    compiled = micrograd.compile(lambda X: A * (X[0] * X[1]))
+    assert [compiled(np.array(X)).data for X in ([False, True], [True, True])] == [0.0, 2.0]
+
+
+def test_whether_a_gradient_is_none_is_refused():
+    with pytest.raises(TypeError, match=r"reads \.grad of a Value"):
+        micrograd.compile(lambda x: A * x * (1.0 if A.grad is None else 2.0))(1.0)
+    assert A.grad == 0.0
+
+
+def test_constant_names_are_traced_once():
+    class Trainer:
+        def __init__(self):
+            self.steps, self.debug = 0, False
+
+        @micrograd.compile
+        def loss(self, x):
+            return A * x * (2.0 if getattr(self, "debug", False) else 1.0)
+
+    trainer = Trainer()
+    for trainer.steps in range(4):
+        assert trainer.loss(1.0).data == 2.0
+    assert len(Trainer.loss.order) == 1
+    trainer.debug = True
+    assert trainer.loss(1.0).data == 4.0
+
+
+def test_the_compiler_itself_is_nobodys_surroundings():
+    model = MLP(8, [8, 1])
+    optimizer = micrograd.optim.SGD(model.parameters(), lr=0.01)
+    compiled = micrograd.compile(lambda X: sum(model(x) for x in X) if micrograd.optim.Row else 0.0)
+    for _ in range(4):
+        optimizer.zero_grad()
+        compiled([[0.5] * 8] * 4).backward()
+        optimizer.step()
+    assert len(compiled.order) == 1

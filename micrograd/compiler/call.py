@@ -1,7 +1,6 @@
 """How a compiled function is called: from Values to tensors, through the program, and back to Values."""
 
 import operator
-import sys
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -59,13 +58,13 @@ class Call:
 
         def on_symbols() -> Any:
             numbers = iter([symbol for _, symbols in self.inputs for symbol in symbols])
-            return given.call(function, given.filled(numbers, iter(twins)))
+            return given.call(function, given.filled(numbers, iter(twins), self.around.tells_apart))
 
         mentioned = dict.fromkeys([*self.around.values, *given.values, *twins])
         self.written, plain = trace(
             name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
-        if not self.around.missing.isdisjoint(sys.modules):  # what it has imported is around it, too
+        if not self.around.hold():  # what it has imported is around it, too
             self.around = Surroundings(roots, passed, bearers)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")

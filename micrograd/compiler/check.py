@@ -15,7 +15,7 @@ from .signature import Signature
 from .structure import Results, hung, listed
 from .surroundings import Surroundings
 from .symbol import undisturbed
-from .watch import same
+from .watch import ATOMS, same
 
 RELATIVE = 1e-9  # numbers that differ by less are not looked at again
 LARGE = 2_000_000  # gradients of more operations are not compared: the graph takes a gigabyte
@@ -47,7 +47,7 @@ class Check:
         if not alike or any(x is not y for x, y in pairs if x in known or y in known):
             raise TypeError(f"{self.name} returned something of another structure when it ran again. {CURE}")
         for mine, theirs in ((hung(x), hung(y)) for x, y in pairs if x is not y):
-            if other := [name for name in {**theirs, **mine} if not same(theirs.get(name), mine.get(name, self))]:
+            if other := [name for name in {**theirs, **mine} if not stays(theirs.get(name), mine.get(name, self))]:
                 raise TypeError(
                     f"{self.name} assigns .{other[0]} of a Value that it returns, but a program computes new data and "
                     f"gradients only: return it, beside the Value, and assign it outside"
@@ -94,7 +94,7 @@ class Check:
         every = {v: v.data for v in (*given.values, *self.around.values)} | dict(numbers)
         with standing_in({v: kind(x) for v, x in every.items() if x is not None}), during(loop):
             known = [x if kind is float else kind(x) for found in given.numbers for x in listed(found)]
-            yield Results(self.name, given.call(self.function, given.filled(iter(known), iter(given.values))))
+            yield Results(self.name, given.call(self.function, given.filled(iter(known), iter(given.values), True)))
 
     def compare(
         self,
@@ -114,6 +114,11 @@ class Check:
                     f"{self.name} computes something else when it is compiled: {what[i]} is {got[i]!r}, without "
                     f"compile it is {wanted[i]!r}. {CURE}"
                 )
+
+
+def stays(x: Any, y: Any) -> bool:
+    """Whether two are the same object, or plain things that look the same."""
+    return x is y or (type(x) in ATOMS and same(x, y))
 
 
 def close(x: float, y: float, error: float) -> bool:

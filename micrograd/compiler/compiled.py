@@ -39,6 +39,7 @@ class Compiled:
         self.order: list[Call] = []  # in which they were traced
         self.changes: Counter[str] = Counter()
         self.usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
+        self.own = {*vars(self), "own"} - {*vars(function)}  # attributes; others are somebody's
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if compiling.mapped:  # what is called now becomes part of the trace

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from ..engine import Value
 from .arrays import ARRAY
-from .home import View
 from .structure import Whole, alike, hung, unflatten
 from .uses import Asks
 from .watch import CONTAINERS, items
@@ -64,7 +63,7 @@ class Signature(NamedTuple):
             answers += [(i, name, alike(x)) for i, name, x in found if every or name in names]
         parts = [*inner(self.arguments)] if same or types else []
         if types:
-            answers += [Value if type(x) is View else type(x) for x in parts]
+            answers += map(type, parts)
         if same:
             answers += self.identities(known)
             first: dict[int, int] = {}
@@ -95,8 +94,11 @@ class Signature(NamedTuple):
                 stack += [(f"{name}.{i}" if i and inside else name, part) for i, part in enumerate(x)]
         return found
 
-    def filled(self, numbers: Iterator[Any], values: Iterator[Any]) -> list[Any]:
-        """Arguments of this signature, with other numbers and Values; those that are one object are one again."""
+    def filled(self, numbers: Iterator[Any], values: Iterator[Any], same: bool) -> list[Any]:
+        """Arguments of this signature, with other numbers and Values; if `same`, those that are one object are one
+        again."""
         made = [unflatten(structure, numbers, values) for structure in self.structures]
+        if not same:
+            return made
         first = {id(x): i for i, x in reversed([*enumerate(self.arguments)]) if isinstance(x, CONTAINERS)}
         return [made[first.get(id(x), i)] for i, x in enumerate(self.arguments)]

@@ -6,6 +6,7 @@ count whose names occur in the code that was met, so that a counter beside a mod
 installed packages and of Python itself is taken as it is.
 """
 
+import builtins
 import functools
 import marshal
 import operator
@@ -24,11 +25,12 @@ from typing import Any
 
 from ..engine import Value
 from ..module import Module, slots
-from . import uses, watch
+from . import bytecode, uses, watch
 from .structure import hung
 from .watch import within
 
-PACKAGE = __package__.rpartition(".")[0]
+PACKAGE, COMPILED = __package__.rpartition(".")[0], f"{__package__}.compiled"
+DISPATCH = functools.__file__, "dispatch_cache"  # what is in there follows from what is registered
 
 
 class Surroundings:
@@ -45,12 +47,7 @@ class Surroundings:
         asks: what the code may ask of arguments.
     """
 
-    def __init__(
-        self,
-        roots: Mapping[str, Any],
-        passed: Mapping[str, Any] | None = None,
-        bearers: Mapping[str, Value] | None = None,
-    ):
+    def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any], bearers: Mapping[str, Value]):
         self.names: set[str] = set()  # of globals and attributes, in the code that was met,
         self.used: set[str] = set()  # and in that of the user
         self.tells_apart = False  # whether that may ask which objects are the same
@@ -61,19 +58,20 @@ class Surroundings:
             self.values: dict[Value, str] = {}
             self.named: list[tuple[str, Any]] = [("", x) for x in roots.values()][:1]
             self.watches: list[watch.Watch] = []
-            self.lives: list[Any] = []  # what is compared whole,
-            self.copies: list[Any] = []  # and what it was
+            self.lives, self.copies = list[Any](), list[Any]()  # what is compared whole, and what it was
             self.parts: list[tuple[Callable[[], Any], Any]] = []  # what counts of other things, and what it was
             self.objects: list[Any] = []
             self.classes: set[type] = set()
-            self.missing: set[str] = set()  # modules that are not there yet
-            every = not self.used.isdisjoint(uses.ALL)
+            self.builtins: set[str] = set()  # what code takes from there
+            self.counting = self.names if self.used.isdisjoint(uses.ALL) else None  # of what hangs on a Value
             self.go_through(roots)
-            for path, v in (bearers or {}).items():
-                self.go_through({f"{path}.{name}": x for name, x in hung(v).items() if every or name in self.names})
+            self.of_namespace("{}", vars(builtins), self.builtins, builtins)
+            for path, v in bearers.items():
+                found = watch.chosen(hung(v), self.counting, None)
+                self.go_through({f"{path}.{name}": x for name, x in found.items()})
             kept = self.lives, self.copies, self.parts, self.objects, self.values
             self.lives, self.copies, self.parts, self.objects, self.values = [], [], [], [], {}
-            self.go_through(passed or {})
+            self.go_through(passed)
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
         self.asks = uses.asks(self.used, self.tells_apart, bool(bearers))
@@ -92,8 +90,7 @@ class Surroundings:
         """Whether all is as it was."""
         try:
             whole = self.copies == self.lives and self.types == [*map(type, self.objects)]
-            parts = whole and [then for _, then in self.parts] == [now() for now, _ in self.parts]
-            return parts and not (self.missing and any(name in sys.modules for name in self.missing))
+            return whole and [then for _, then in self.parts] == [now() for now, _ in self.parts]
         except Exception:  # something is gone, or has an == of its own
             return False
 
@@ -133,15 +130,17 @@ class Surroundings:
         elif isinstance(x, watch.RANDOM) and type(x) is not SystemRandom:
             self.watch(within(path), watch.state, watch.set_state, x)
         elif isinstance(x, operator.attrgetter | operator.methodcaller):
-            self.names |= {str(name) for name in x.__reduce__()[1]}
+            self.names |= {part for name in x.__reduce__()[1] for part in bytecode.names_in(str(name))}
         elif isinstance(x, functools._lru_cache_wrapper):
             self.watch(within(path, ".{}"), watch.remembered, watch.forget, x)
+            self.parts.append((functools.partial(watch.misses, x), watch.misses(x)))
+        if kind.__module__ == COMPILED and "own" in vars(x):
+            self.of_namespace(within(path, ".{}"), vars(x), {*self.names, *vars(x)} - x.own)
         if uses.is_followed(kind) and kind is not Value and not kind.__module__.startswith(__package__):
             self.of_object(path, x)
 
     def of_value(self, path: str, x: Value) -> None:
-        self.values[x] = path
-        names = self.names if self.used.isdisjoint(uses.ALL) else None
+        self.values[x], names = path, self.counting
         if type(x) is Value and (watch.chosen(vars(x), names, None) or not self.used.isdisjoint(uses.ABSENT)):
             self.of_namespace(within(path, ".{}"), vars(x), names)
         else:  # nothing that anybody can see hangs on it
@@ -157,10 +156,10 @@ class Surroundings:
             if watch.is_plain(x):
                 self.parts.append((functools.partial(marshal.dumps, x, 2), marshal.dumps(x, 2)))
                 return
+            if isinstance(x, dict | set):
+                self.parts.append((functools.partial(list, x), [*map(watch.pinned, x)]))  # keys, and their order
             self.lives.append(x)
             self.copies.append(watch.copy_of(x))
-            if isinstance(x, dict):
-                self.parts.append((functools.partial(list, x), [*x]))  # the order, too
 
     def of_contents(self, path: str, x: Any, contents: Callable[..., Any], restore: Callable[..., Any]) -> None:
         before = contents(x)
@@ -186,14 +185,16 @@ class Surroundings:
             of_compiler = base.__module__.startswith(__package__)  # whose state is nobody's
             if not (of_compiler or uses.foreign(base)) and (base not in self.classes or called):
                 self.classes.add(base)
-                special = {name for name in vars(base) if name.startswith("__")} - uses.UNUSED
+                special = {*uses.SPECIAL, *(name for name in vars(base) if name.startswith("__"))} - uses.UNUSED
                 special -= set() if called else uses.MADE
                 own = base.__module__.startswith(PACKAGE)  # compared whole, which is faster
                 names = self.names | special if self.used.isdisjoint(uses.ALL) and not own else None
                 self.of_namespace(within(base.__name__, ".{}"), vars(base), names, base)
+                if not own:
+                    self.parts.append((functools.partial(operator.attrgetter("__bases__"), base), base.__bases__))
 
     def of_function(self, path: str, f: FunctionType) -> None:
-        found, file = uses.read(f.__code__), f.__code__.co_filename
+        found, file = bytecode.read(f.__code__), f.__code__.co_filename
         used = {name: x for name in sorted(found.globals) if (x := f.__globals__.get(name)) is not None}
         if not uses.is_taken(file):
             self.names |= found.globals | found.attributes
@@ -205,16 +206,20 @@ class Surroundings:
             self.of_namespace("{}", f.__globals__, found.globals if found.globals.isdisjoint(uses.GLOBALS) else every)
             self.of_namespace(within(path, ".{}"), vars(f), self.names)
             self.of_attributes(within(path, ".{}"), f, ["__code__", "__defaults__", "__kwdefaults__"])
-            modules = [uses.resolved(name, f.__globals__) for name in found.modules]
-            self.missing.update(name for name in modules if name not in sys.modules)
+            modules = {uses.resolved(name, f.__globals__) for name in found.modules}
+            if not uses.IMPORTS.isdisjoint(found.globals | found.attributes):
+                modules |= found.attributes.intersection(sys.modules) | {f.__module__}
             self.queue.extend((name, sys.modules.get(name)) for name in modules)
+            self.parts += [(functools.partial(sys.modules.get, name), sys.modules.get(name)) for name in modules]
+            self.builtins |= found.globals - f.__globals__.keys()
         elif uses.OWN in Path(file).parents:  # it stays what it is, but reads attributes of models
             self.names |= found.globals | found.attributes
             self.queue.extend((name, x) for name, x in used.items() if isinstance(x, FunctionType))
         self.queue.extend((f"os.{name}", x) for name, x in used.items() if x is os.environ)  # os.getenv reads it
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
-            self.of_attributes(name, cell, ["cell_contents"])
-            self.named += [(name, x) for x in watch.attributes(cell, ["cell_contents"]).values()]
+            if (file, name) != DISPATCH:
+                self.of_attributes(name, cell, ["cell_contents"])
+                self.named += [(name, x) for x in watch.attributes(cell, ["cell_contents"]).values()]
         self.named += [(f"default {i}", x) for i, x in enumerate(f.__defaults__ or ())]
         self.named += (f.__kwdefaults__ or {}).items()
 

@@ -16,6 +16,7 @@ from numbers import Real
 from operator import add, mul, neg, sub, truediv
 from typing import Any, ClassVar, NoReturn
 
+from .arrays import np
 from .callers import Line, called_from_here, calling_line, number_class
 from .uses import is_taken
 
@@ -72,7 +73,7 @@ def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
     if op == "**" and type(operands[1]) is not Symbol and operands[1] < 0:  # 2 ** -1 is no whole number
         kinds[0] = float
     result.kind = kind_of(op, *kinds)
-    return result
+    return looked_at("the + of two bools of NumPy")(result) if np and op == "+" and result.kind is np.bool_ else result
 
 
 @functools.cache
@@ -146,9 +147,8 @@ class Symbol:
 
     Attributes:
         op: "+", "-", "*", "/", "**", "neg", "detach", the name of a function of `scalar.py`; or a number to come:
-            "input" for one that is handed in, "leaf" for that of a Value, "grad" for its gradient, of which no
-            program is made. To a batch and back lead "samples" (numbers) and "stack" (those of Values), "pick", and
-            "total", the sum over the samples. "part" is one dot of a sum.
+            "input" for one that is handed in, "leaf" for that of a Value. To a batch and back lead "samples" (numbers)
+            and "stack" (those of Values), "pick", and "total", the sum over the samples. "part" is one dot of a sum.
         args: what it is done to, Symbols and floats. Of "samples" and "stack", one for each sample; of "pick", the
             Symbol and which sample; of "total", the Symbol and which samples, None for all.
         axis: the batch that it belongs to.

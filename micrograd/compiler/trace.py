@@ -76,7 +76,21 @@ def trace(
             f"the operation {by_hand[0]._op!r} was added by hand, with numbers that are not computed from "
             f"the data of its parents by +, -, *, / and the functions of Value; these cannot be traced"
         )
+    refuse_lost(name, written, returned, mentioned)
     return written, returned
+
+
+def refuse_lost(name: str, written: Trace, returned: Results, before: Sequence[Value]) -> None:
+    """Raise TypeError where a result has a gradient, although its number was known when the function was traced."""
+    for x, y in zip(written.results.items, returned.items):
+        if x is not y and isinstance(y, Value) and y._prev and type(data_of(x)) is not Symbol:
+            with standing_in({v: v.data for v in before}):
+                found, _ = gradients([y], [1.0], before)
+            if any(found):
+                raise TypeError(
+                    f"{name} returns a Value whose number was known before its arguments were, {y!r}, but whose "
+                    f"gradient depends on them; a program cannot know that. Make its number of those of its parents"
+                )
 
 
 @contextlib.contextmanager
@@ -115,6 +129,8 @@ def unseen() -> Iterator[None]:
     except IndexError as error:  # NumPy's, which does not say what is the matter with an index
         raise (Symbol.looks or [error])[-1] from None
     except Exception as error:
+        if isinstance(error, AttributeError) and error.name == "grad" and isinstance(error.obj, Value):
+            raise TypeError(READ) from None
         error.add_note("(while the function ran a second time, to be compiled, on numbers that are not known yet)")
         raise
     finally:
@@ -136,7 +152,7 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     batches, strangers = Batches(on_symbols=True), dict[Value, None]()
     with standing_in(stand_ins), during(batches):
         for v in stand_ins:
-            v.grad = Symbol("grad")
+            del v.grad  # so that whoever reads it is noticed
         with unseen():
             returned = Results(name, run())
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
@@ -150,8 +166,6 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     if any(x.axis for x in numbers):
         raise TypeError(KEPT)
     order = ordered(numbers)
-    if any(x.op == "grad" for x in order):
-        raise TypeError(READ)
     met = {*leaves, *(x for x in order if x.op == "leaf")}
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}

@@ -1,36 +1,39 @@
-"""What code refers to by name, and which code and which classes are followed there."""
+"""What the names that code uses may ask, and which code and which classes are followed there."""
 
 import builtins
-import dis
 import functools
-import itertools
 import sys
 import sysconfig
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from numbers import Number
 from pathlib import Path
-from threading import Thread
-from types import BuiltinFunctionType, BuiltinMethodType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from ..engine import Value
+from .arrays import np
+from .bytecode import ANY, TEXTS, Uses
 
 OWN = Path(__file__).parents[1]
 HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE, of classes that are made while Python runs
 PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 
 # These read, or assign, attributes of any name; and these all attributes of a Module.
-ALL = {"getattr", "setattr", "delattr", "vars", "dir", "__dict__", "__getattribute__", "__setattr__"}
+ALL = {ANY, "vars", "dir", "__getattribute__", "__setattr__"}
 PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
 GLOBALS = {"globals", "eval", "exec"}
+IMPORTS = {"import_module", "__import__", "modules"}  # of sys.modules
 # These ask which objects are the same, of which type a number is, and how a Value was made.
-ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove"}
+ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove", "dict", "Counter", "defaultdict"}
+ASKS |= {"OrderedDict", "WeakSet", "WeakKeyDictionary", "cache", "lru_cache", "groupby", "is_", "is_not", "eq", "ne"}
+ASKS |= {"contains", "countOf", "indexOf", "__eq__", "__ne__", "__hash__", "deepcopy", "dumps", "graph", *TEXTS} - {
+    "hasattr",
+    "getattr",
+}
 TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr"}
 SLOTS = {"_prev", "_op", "_grad_fn"}
-# These take the name of an attribute as a text. And whoever uses these may see that there is none on a Value: all have
-# an empty label, and an AttributeError can be caught.
-TEXTS = {"hasattr", "attrgetter", "methodcaller"}
-ABSENT = {*ALL, "hasattr", "label", "AttributeError"}
+# Whoever uses these may see that there is none on a Value: all have an empty label, an AttributeError can be caught.
+ABSENT = {*ALL, "hasattr", "getattr", "label", "AttributeError"}
 
 EXACTLY = (
     "compares type(x) with a type of numbers, but while a function is compiled its numbers are not known yet, and have "
@@ -39,7 +42,11 @@ EXACTLY = (
 
 # Modules of Python whose objects hold what one puts there.
 HOLDERS = {"types", "argparse", "collections", "os", "weakref", "_weakrefset"}
-UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__"}
+UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__", "__slotnames__"}
+# Methods that are called by themselves, also where a class gets them later.
+SPECIAL = {name for kind in (list, float, dict) for name in dir(kind) if name.startswith("__")} - UNUSED
+SPECIAL |= {"__call__", "__getattr__", "__enter__", "__exit__", "__next__", "__get__", "__set__"}
+SPECIAL -= {"__init__", "__new__", "__class__", "__init_subclass__", "__subclasshook__"}
 MADE = {"__init__", "__new__"}  # of use where a class is called
 INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     functools.partial: ("func", "args", "keywords"),
@@ -53,7 +60,10 @@ INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     type({}.keys()): ("mapping",),
     type({}.values()): ("mapping",),
     type({}.items()): ("mapping",),
+    functools.singledispatchmethod: ("func", "dispatcher"),
 }
+if np:
+    INSIDE[np.vectorize] = ("pyfunc",)
 
 
 class Asks(NamedTuple):
@@ -85,65 +95,7 @@ def asks(used: set[str], same: bool, hangs: bool) -> Asks:
 def aliases(used: Mapping[str, Any]) -> set[str]:
     """The names that Python's own functions and classes have, where code knows them by another."""
     names = {x.__name__ for name, x in used.items() if isinstance(x, BuiltinFunctionType | type) and x.__name__ != name}
-    return names if names.isdisjoint(TEXTS) else {*names, "getattr"}  # it may be of any name, then
-
-
-class Uses(NamedTuple):
-    """Names in code: of globals, of attributes, and of modules that it imports; what it asks of two objects: whether
-    they are the same, or equal, or one is in the other; and the names that stand beside such a question."""
-
-    globals: set[str]
-    attributes: set[str]
-    modules: set[str]
-    questions: set[str]
-    compared: set[str]
-
-
-# What an instruction does as these do: a pattern in match looks at a type and at attributes, "except" sees an error.
-IMPLIED = {"MATCH_CLASS": {"isinstance", "hasattr"}, "PUSH_EXC_INFO": {"AttributeError"}}
-KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPORT_FROM": 1, "IMPORT_NAME": 2}
-
-
-@functools.cache
-def read(code: CodeType) -> Uses:
-    """What code reads and assigns, that of comprehensions and inner functions included."""
-    uses = Uses(set(), set(), set(), set(), set())
-    instructions = [*dis.get_instructions(code)]
-    for i, instruction in enumerate(instructions):
-        name, before = instruction.opname, instructions[max(i - 3, 0) : i][::-1]
-        equal = name == "COMPARE_OP" and any(sign in instruction.argrepr for sign in ("==", "!="))
-        if (equal or name in ("IS_OP", "CONTAINS_OP")) and before[0].opname != "LOAD_CONST":
-            uses.questions.add(name)
-            beside = itertools.takewhile(lambda x: "CALL" not in x.opname, before)
-            uses.compared.update(str(x.argval) for x in beside)
-        uses.globals.update(IMPLIED.get(name, ()))
-        kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
-        if kind is not None:
-            uses[kind].add(instruction.argval)
-            if instruction.argval in TEXTS and not ends_with_text(instructions[i + 1 :]):
-                uses.globals.add("getattr")  # any name
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            for mine, names in zip(uses, read(inner)):
-                mine |= names
-        else:  # among them names of attributes: hasattr(x, "scale"), and in a tuple those of a pattern, in match
-            texts = inner if isinstance(inner, tuple) else (inner,)
-            uses.attributes.update(name for name in texts if isinstance(name, str) and name.isidentifier())
-    return uses
-
-
-def ends_with_text(after: Sequence[dis.Instruction]) -> bool:
-    """Whether the last argument of a call is a constant text.
-
-    Args:
-        after: the instructions after the one that has loaded the function.
-    """
-    depth = 0  # of the stack, where the arguments gather; more, for good, where one of them has a condition in it
-    for last, now in itertools.pairwise(after):
-        depth += dis.stack_effect(last.opcode, last.arg, jump=False)
-        if now.opname in ("PRECALL", "CALL") and now.arg == depth:
-            return last.opname == "LOAD_CONST" and isinstance(last.argval, str)
-    return False
+    return names if names.isdisjoint(TEXTS) else {*names, ANY}  # it may be of any name, then
 
 
 def resolved(name: str, namespace: dict[str, Any]) -> str:
@@ -176,8 +128,8 @@ def foreign(kind: Any) -> bool:
 
 
 def is_followed(kind: Any) -> bool:
-    """Whether what objects of a class hold may matter. What a thread holds changes when it likes."""
-    return kind.__module__ in HOLDERS or not (foreign(kind) or issubclass(kind, Thread))
+    """Whether what objects of a class hold may matter."""
+    return kind.__module__ in HOLDERS or not foreign(kind)
 
 
 def parts_of(x: Any) -> list[tuple[str, Any]]:

@@ -1,7 +1,6 @@
 """Things that can change: what is in them, what was, and how to put it back."""
 
 import contextlib
-import itertools
 import pickle
 import random
 import sys
@@ -117,9 +116,8 @@ def copy_of(x: Any) -> Any:
 
 def is_plain(x: Any) -> bool:
     """Whether a container has plain numbers and texts only: `marshal` tells 2 from 2.0, fast."""
-    return type(x) in (list, dict, set, bytearray) and ATOMS.issuperset(
-        map(type, itertools.chain(x, x.values() if isinstance(x, dict) else ()))
-    )
+    kinds = {*map(type, x), *map(type, x.values() if isinstance(x, dict) else ())}
+    return type(x) in (list, dict, set, bytearray) and kinds <= ATOMS
 
 
 def held(x: Any) -> dict[str, Any]:
@@ -186,7 +184,8 @@ def numbers_in(x: Any) -> dict[str, Any]:
         return {"numbers": bytes(x), "kind": str(len(x))}
     seen = array_in(x)
     numbers: dict[Any, Any] = dict(enumerate(seen.flat)) if seen.dtype.hasobject else {"numbers": seen.tobytes()}
-    return {**numbers, "kind": f"{seen.shape} {seen.dtype}"}
+    hidden = np.ma.getmaskarray(x).tobytes() if isinstance(x, np.ma.MaskedArray) else b""
+    return {**numbers, "mask": hidden, "kind": f"{seen.shape} {seen.dtype}"}
 
 
 def overwrite(x: Any, before: dict[str, Any]) -> None:
@@ -196,7 +195,7 @@ def overwrite(x: Any, before: dict[str, Any]) -> None:
         x.cast("B")[:] = before["numbers"]
     else:
         seen = array_in(x)
-        seen.flat = [*before.values()][:-1] if seen.dtype.hasobject else np.frombuffer(before["numbers"], seen.dtype)
+        seen.flat = [*before.values()][:-2] if seen.dtype.hasobject else np.frombuffer(before["numbers"], seen.dtype)
 
 
 RANDOM = random.Random, *GENERATORS
@@ -239,6 +238,11 @@ def bits(x: Any) -> Any:
 def remembered(x: Any) -> dict[str, Any]:
     """How much a `functools.cache` holds."""
     return {"cache_info()": x.cache_info().currsize}
+
+
+def misses(x: Any) -> list[int]:
+    """Whether it holds the same: what is forgotten and computed again is one more miss."""
+    return [x.cache_info().misses, x.cache_info().currsize]
 
 
 def forget(x: Any, before: dict[str, Any]) -> None:
