@@ -21,6 +21,7 @@ import threading
 import time
 import types
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -2289,3 +2290,36 @@ def test_the_compiler_itself_is_nobodys_surroundings():
         compiled([[0.5] * 8] * 4).backward()
         optimizer.step()
     assert len(compiled.order) == 1
+
+
+class Counting(Module):
+    def __init__(self):
+        self.inner, self.calls, self.losses, self.extra = MLP(2, [3, 1]), 0, [], None
+
+    def decayed(self, x):
+        return self.inner([x, 1.0]) + sum(p * p for p in self.parameters())
+
+
+def test_counters_beside_parameters_do_not_count_but_parameters_do():
+    model: Any = Counting()
+    compiled = micrograd.compile(lambda x: model.decayed(x))
+
+    def programs():
+        assert compiled(1.0).data == pytest.approx(model.decayed(1.0).data, rel=1e-12)
+        return len(compiled.order)
+
+    assert programs() == 1
+    for model.calls in range(4):
+        model.losses.append(0.5)
+        assert programs() == 1
+    changes: list[Callable[[], Any]] = [
+        lambda: setattr(model, "extra", Value(3.0)),
+        lambda: model.losses.append(Value(2.0)),
+        lambda: setattr(model, "another", Value(5.0)),
+        lambda: setattr(model, "calls", Value(7.0)),
+    ]
+    for i, change in enumerate(changes):
+        change()
+        assert programs() == i + 2
+    for model.calls in range(2):
+        assert programs() <= 6

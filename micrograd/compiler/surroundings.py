@@ -25,7 +25,7 @@ from typing import Any
 
 from ..engine import Value
 from ..module import Module, slots
-from . import bytecode, uses, watch
+from . import bytecode, libraries, uses, watch
 from .structure import hung
 from .watch import within
 
@@ -75,8 +75,8 @@ class Surroundings:
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
         self.asks = uses.asks(self.used, self.tells_apart, bool(bearers))
-        for name, x in watch.everyones().items():
-            self.watch(name, watch.state, watch.set_state, x)
+        for name, x in libraries.everyones().items():
+            self.watch(name, libraries.state, libraries.set_state, x)
 
     def go_through(self, roots: Mapping[str, Any]) -> None:
         self.queue = deque([*roots.items()])
@@ -126,17 +126,17 @@ class Surroundings:
         elif isinstance(x, weakref.ref | ContextVar | local):
             self.of_contents(within(path, ".{}" * isinstance(x, local)), x, watch.held, watch.hold_again)
         elif hasattr(kind, "__array__") or isinstance(x, array | memoryview):
-            self.of_contents(within(path), x, watch.numbers_in, watch.overwrite)
-        elif isinstance(x, watch.RANDOM) and type(x) is not SystemRandom:
-            self.watch(within(path), watch.state, watch.set_state, x)
+            self.of_contents(within(path), x, libraries.numbers_in, libraries.overwrite)
+        elif isinstance(x, libraries.RANDOM) and type(x) is not SystemRandom:
+            self.watch(within(path), libraries.state, libraries.set_state, x)
         elif isinstance(x, operator.attrgetter | operator.methodcaller):
             self.names |= {part for name in x.__reduce__()[1] for part in bytecode.names_in(str(name))}
         elif isinstance(x, functools._lru_cache_wrapper):
-            self.watch(within(path, ".{}"), watch.remembered, watch.forget, x)
-            self.parts.append((functools.partial(watch.misses, x), watch.misses(x)))
+            self.watch(within(path, ".{}"), libraries.remembered, libraries.forget, x)
+            self.parts.append((functools.partial(libraries.misses, x), libraries.misses(x)))
         if kind.__module__ == COMPILED and "own" in vars(x):
             self.of_namespace(within(path, ".{}"), vars(x), {*self.names, *vars(x)} - x.own)
-        if uses.is_followed(kind) and kind is not Value and not kind.__module__.startswith(__package__):
+        if uses.is_followed(kind) and kind is not Value:
             self.of_object(path, x)
 
     def of_value(self, path: str, x: Value) -> None:
@@ -172,8 +172,11 @@ class Surroundings:
         self.of_class(kind)
         self.objects.append(x)
         self.watch(within(path, ".{}"), watch.attributes, watch.assign, x, ["__class__"])
-        every = not self.used.isdisjoint(uses.ALL | uses.PARAMETERS if isinstance(x, Module) else uses.ALL)
-        names = None if every or uses.foreign(kind) else self.names
+        names = None if not self.used.isdisjoint(uses.ALL) or uses.foreign(kind) else self.names
+        if names and isinstance(x, Module) and not self.used.isdisjoint(uses.PARAMETERS):
+            own = kind.__module__.startswith(PACKAGE)  # compared whole, which is faster
+            names = None if own else {*names, *slots(kind), *watch.holding(vars(x), ())}  # others are counters, say
+            self.parts += [] if own else [(functools.partial(watch.holding, vars(x), names or ()), [])]
         if hasattr(x, "__dict__"):
             self.of_namespace(within(path, ".{}"), vars(x), names)
         kept = slots(Value) if isinstance(x, Value) else ()
@@ -182,13 +185,10 @@ class Surroundings:
 
     def of_class(self, kind: Any, called: bool = False) -> None:
         for base in kind.__mro__:
-            of_compiler = base.__module__.startswith(__package__)  # whose state is nobody's
-            if not (of_compiler or uses.foreign(base)) and (base not in self.classes or called):
+            if not uses.foreign(base) and (base not in self.classes or called):
                 self.classes.add(base)
-                special = {*uses.SPECIAL, *(name for name in vars(base) if name.startswith("__"))} - uses.UNUSED
-                special -= set() if called else uses.MADE
                 own = base.__module__.startswith(PACKAGE)  # compared whole, which is faster
-                names = self.names | special if self.used.isdisjoint(uses.ALL) and not own else None
+                names = None if own or self.counting is None else self.names | uses.special_names(base, called)
                 self.of_namespace(within(base.__name__, ".{}"), vars(base), names, base)
                 if not own:
                     self.parts.append((functools.partial(operator.attrgetter("__bases__"), base), base.__bases__))
@@ -206,9 +206,7 @@ class Surroundings:
             self.of_namespace("{}", f.__globals__, found.globals if found.globals.isdisjoint(uses.GLOBALS) else every)
             self.of_namespace(within(path, ".{}"), vars(f), self.names)
             self.of_attributes(within(path, ".{}"), f, ["__code__", "__defaults__", "__kwdefaults__"])
-            modules = {uses.resolved(name, f.__globals__) for name in found.modules}
-            if not uses.IMPORTS.isdisjoint(found.globals | found.attributes):
-                modules |= found.attributes.intersection(sys.modules) | {f.__module__}
+            modules = uses.modules_of(f, found)
             self.queue.extend((name, sys.modules.get(name)) for name in modules)
             self.parts += [(functools.partial(sys.modules.get, name), sys.modules.get(name)) for name in modules]
             self.builtins |= found.globals - f.__globals__.keys()

@@ -108,6 +108,19 @@ def resolved(name: str, namespace: dict[str, Any]) -> str:
     return name
 
 
+def modules_of(f: FunctionType, found: Uses) -> set[str]:
+    """The names of the modules that a function imports, or may look up by their names."""
+    names = {resolved(name, f.__globals__) for name in found.modules}
+    if not IMPORTS.isdisjoint(found.globals | found.attributes):
+        names |= found.attributes.intersection(sys.modules) | {f.__module__}
+    return names
+
+
+def special_names(kind: type, called: bool) -> set[str]:
+    """Those of the methods of a class that are called by themselves."""
+    return {*SPECIAL, *(name for name in vars(kind) if name.startswith("__"))} - UNUSED - (set() if called else MADE)
+
+
 @functools.cache
 def is_taken(file: str) -> bool:
     """Whether a file is part of Python, or of an installed package, this one included."""
@@ -118,13 +131,13 @@ def is_taken(file: str) -> bool:
 
 
 def foreign(kind: Any) -> bool:
-    """Whether a class is Python's, NumPy's or torch's."""
+    """Whether a class is Python's, NumPy's or torch's, or one of this compiler, whose state is nobody's."""
     module = kind.__module__
     if module == "builtins":
         return not kind.__flags__ & HEAP  # one that is made by a class statement may claim to be from there
     if module.partition(".")[0] in sys.stdlib_module_names:
         return is_taken(getattr(sys.modules.get(module), "__file__", None) or "<frozen")  # somebody's may have its name
-    return module.partition(".")[0] in ("numpy", "torch")
+    return module.partition(".")[0] in ("numpy", "torch") or module.startswith(__package__)
 
 
 def is_followed(kind: Any) -> bool:

@@ -1,10 +1,6 @@
 """Things that can change: what is in them, what was, and how to put it back."""
 
 import contextlib
-import pickle
-import random
-import sys
-from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
@@ -12,8 +8,6 @@ from functools import partial
 from threading import local
 from types import MappingProxyType
 from typing import Any, NamedTuple
-
-from .arrays import GENERATORS, np
 
 CONTAINERS = list, tuple, dict, set, frozenset, deque, bytearray
 NUMBERS = int, float, complex, bool
@@ -116,8 +110,13 @@ def copy_of(x: Any) -> Any:
 
 def is_plain(x: Any) -> bool:
     """Whether a container has plain numbers and texts only: `marshal` tells 2 from 2.0, fast."""
-    kinds = {*map(type, x), *map(type, x.values() if isinstance(x, dict) else ())}
-    return type(x) in (list, dict, set, bytearray) and kinds <= ATOMS
+    plain = type(x) in (list, dict, set, bytearray)
+    return plain and {*map(type, x), *map(type, x.values() if isinstance(x, dict) else ())} <= ATOMS
+
+
+def holding(x: Mapping[str, Any], names: Collection[str]) -> list[str]:
+    """What has other names than some, and is more than plain numbers and texts."""
+    return [name for name, item in x.items() if name not in names and type(item) not in ATOMS and not is_plain(item)]
 
 
 def held(x: Any) -> dict[str, Any]:
@@ -169,81 +168,3 @@ def assign(x: Any, names: Collection[str], before: dict[str, Any]) -> None:
             object.__setattr__(x, name, before[name])  # also where it is frozen
         elif hasattr(x, name):
             object.__delattr__(x, name)
-
-
-# ---- numbers ----
-
-
-def array_in(x: Any) -> Any:
-    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
-
-
-def numbers_in(x: Any) -> dict[str, Any]:
-    """What is in an array, or in what can be seen as one, such as a tensor."""
-    if isinstance(x, array | memoryview):
-        return {"numbers": bytes(x), "kind": str(len(x))}
-    seen = array_in(x)
-    numbers: dict[Any, Any] = dict(enumerate(seen.flat)) if seen.dtype.hasobject else {"numbers": seen.tobytes()}
-    hidden = np.ma.getmaskarray(x).tobytes() if isinstance(x, np.ma.MaskedArray) else b""
-    return {**numbers, "mask": hidden, "kind": f"{seen.shape} {seen.dtype}"}
-
-
-def overwrite(x: Any, before: dict[str, Any]) -> None:
-    if isinstance(x, array):
-        x[:] = array(x.typecode, before["numbers"])
-    elif isinstance(x, memoryview):
-        x.cast("B")[:] = before["numbers"]
-    else:
-        seen = array_in(x)
-        seen.flat = [*before.values()][:-2] if seen.dtype.hasobject else np.frombuffer(before["numbers"], seen.dtype)
-
-
-RANDOM = random.Random, *GENERATORS
-
-
-def everyones() -> dict[str, Any]:
-    """The generators of random numbers that anybody may draw from."""
-    torch = sys.modules.get("torch")
-    own = {"random": random._inst}
-    if np:
-        own["np.random"] = np.random.mtrand._rand
-    if torch:
-        own["torch"] = torch.default_generator
-    return own
-
-
-def state(x: Any) -> dict[str, Any]:
-    """That of a generator of random numbers."""
-    if hasattr(x, "getstate"):
-        found = x.getstate()
-    else:
-        found = x.get_state().numpy() if hasattr(x, "initial_seed") else bits(x).state
-    return {"": pickle.dumps(found)}
-
-
-def set_state(x: Any, before: dict[str, Any]) -> None:
-    was = pickle.loads(before[""])
-    if hasattr(x, "setstate"):
-        x.setstate(was)
-    elif hasattr(x, "initial_seed"):  # torch's
-        x.set_state(sys.modules["torch"].from_numpy(was))
-    else:
-        bits(x).state = was
-
-
-def bits(x: Any) -> Any:
-    return x if hasattr(x, "state") else getattr(x, "bit_generator", None) or x._bit_generator
-
-
-def remembered(x: Any) -> dict[str, Any]:
-    """How much a `functools.cache` holds."""
-    return {"cache_info()": x.cache_info().currsize}
-
-
-def misses(x: Any) -> list[int]:
-    """Whether it holds the same: what is forgotten and computed again is one more miss."""
-    return [x.cache_info().misses, x.cache_info().currsize]
-
-
-def forget(x: Any, before: dict[str, Any]) -> None:
-    x.cache_clear()

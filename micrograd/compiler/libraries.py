@@ -1,0 +1,84 @@
+"""What objects of libraries hold, and how to put it back: arrays, generators of random numbers, caches."""
+
+import pickle
+import random
+import sys
+from array import array
+from typing import Any
+
+from .arrays import GENERATORS, np
+
+
+def array_in(x: Any) -> Any:
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+
+
+def numbers_in(x: Any) -> dict[str, Any]:
+    """What is in an array, or in what can be seen as one, such as a tensor."""
+    if isinstance(x, array | memoryview):
+        return {"numbers": bytes(x), "kind": str(len(x))}
+    seen = array_in(x)
+    numbers: dict[Any, Any] = dict(enumerate(seen.flat)) if seen.dtype.hasobject else {"numbers": seen.tobytes()}
+    hidden = np.ma.getmaskarray(x).tobytes() if isinstance(x, np.ma.MaskedArray) else b""
+    return {**numbers, "mask": hidden, "kind": f"{seen.shape} {seen.dtype}"}
+
+
+def overwrite(x: Any, before: dict[str, Any]) -> None:
+    if isinstance(x, array):
+        x[:] = array(x.typecode, before["numbers"])
+    elif isinstance(x, memoryview):
+        x.cast("B")[:] = before["numbers"]
+    else:
+        seen = array_in(x)
+        seen.flat = [*before.values()][:-2] if seen.dtype.hasobject else np.frombuffer(before["numbers"], seen.dtype)
+
+
+RANDOM = random.Random, *GENERATORS
+
+
+def everyones() -> dict[str, Any]:
+    """The generators of random numbers that anybody may draw from."""
+    torch = sys.modules.get("torch")
+    own = {"random": random._inst}
+    if np:
+        own["np.random"] = np.random.mtrand._rand
+    if torch:
+        own["torch"] = torch.default_generator
+    return own
+
+
+def state(x: Any) -> dict[str, Any]:
+    """That of a generator of random numbers."""
+    if hasattr(x, "getstate"):
+        found = x.getstate()
+    else:
+        found = x.get_state().numpy() if hasattr(x, "initial_seed") else bits(x).state
+    return {"": pickle.dumps(found)}
+
+
+def set_state(x: Any, before: dict[str, Any]) -> None:
+    was = pickle.loads(before[""])
+    if hasattr(x, "setstate"):
+        x.setstate(was)
+    elif hasattr(x, "initial_seed"):  # torch's
+        x.set_state(sys.modules["torch"].from_numpy(was))
+    else:
+        bits(x).state = was
+
+
+def bits(x: Any) -> Any:
+    return x if hasattr(x, "state") else getattr(x, "bit_generator", None) or x._bit_generator
+
+
+def remembered(x: Any) -> dict[str, Any]:
+    """How much a `functools.cache` holds."""
+    return {"cache_info()": x.cache_info().currsize}
+
+
+def misses(x: Any) -> list[int]:
+    """Whether it holds the same: what is forgotten and computed again is one more miss."""
+    return [x.cache_info().misses, x.cache_info().currsize]
+
+
+def forget(x: Any, before: dict[str, Any]) -> None:
+    x.cache_clear()
