@@ -809,6 +809,8 @@ def test_numbers_that_overflow_by_their_order_are_excused():
     large: Any = Rounded(1e308) + Rounded(1e308)  # type: ignore[operator]
     assert (large.x, large.error) == (math.inf, math.inf)
     assert (large - Rounded(1.0)).error == math.inf
+    product: Any = Rounded(2.0) * Value(3.0)
+    assert product.data.x == 6.0
 
 
 def test_what_python_keeps_of_an_array_is_put_back():
@@ -2323,3 +2325,22 @@ def test_counters_beside_parameters_do_not_count_but_parameters_do():
         assert programs() == i + 2
     for model.calls in range(2):
         assert programs() <= 6
+
+
+class Raising:
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        raise ZeroDivisionError
+
+
+def test_what_cannot_be_compared_is_something_else():
+    state = types.SimpleNamespace(mode="fast")
+
+    def f(x):
+        state.mode = Raising()
+        return A * x
+
+    with pytest.raises(TypeError, match=r"f changes state\.mode"):
+        micrograd.compile(f)(1.0)
+    assert state.mode == "fast"
