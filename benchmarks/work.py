@@ -189,11 +189,12 @@ def moons_numpy() -> Step:
     return step
 
 
-def moons_torch() -> Step:
+def moons_torch(compiled: bool = False) -> Step:
     torch, parameters = torch_with(start())
     X, y = map(torch.tensor, points())
     optimizer = torch.optim.SGD(parameters, lr=RATE)
-    return lambda: (optimize(vectorised_max_margin(parameters, X, y), optimizer), parameters)
+    loss = torch.compile(vectorised_max_margin, disable=not compiled)
+    return lambda: (optimize(loss(parameters, X, y), optimizer), parameters)
 
 
 def moons_zero_d() -> Step:
@@ -310,7 +311,7 @@ def gpt_of_values(length: int, eager: bool = False, **options: Any) -> Step:
     return step
 
 
-def gpt_torch(length: int) -> Step:
+def gpt_torch(length: int, compiled: bool = False) -> Step:
     from .gpt import GPT
 
     torch, parameters = torch_with(GPT(make=float).matrices())
@@ -331,6 +332,7 @@ def gpt_torch(length: int) -> Step:
         return torch.nn.functional.cross_entropy(x @ head.T, tokens[1:])
 
     optimizer = torch.optim.SGD(parameters, lr=RATE)
+    loss = torch.compile(loss, disable=not compiled)
     return lambda: (optimize(loss(), optimizer), parameters)
 
 
@@ -399,6 +401,7 @@ def gpt(length: int) -> dict[str, Peer]:
     return {
         "micrograd, compiled": Peer(HERE, values, from_values),
         "PyTorch, vectorised by hand": Peer(TORCH, partial(gpt_torch, length), from_tensors),
+        "torch.compile, vectorised by hand": Peer(TORCH, partial(gpt_torch, length, compiled=True), from_tensors),
         "jax.jit, vectorised by hand": Peer(JAX, partial(gpt_jax, length), from_rows),
         "micrograd, eager": Peer(HERE, partial(values, eager=True), from_values),
         "microGPT's way: local gradients in tuples": Peer(HERE, partial(values, eager=True, make=Scalar), from_values),
@@ -477,7 +480,7 @@ def images_vmap(images: Images) -> Step:
     return lambda: (images.epoch(loss, X, y, optimizer), parameters)
 
 
-def images_torch(images: Images) -> Step:
+def images_torch(images: Images, compiled: bool = False) -> Step:
     torch, parameters = torch_with(start(images.sizes))
     X, y = map(torch.tensor, images.drawn())
     optimizer = torch.optim.Adam(parameters, lr=RATE)
@@ -485,6 +488,7 @@ def images_torch(images: Images) -> Step:
     def loss(X: Any, y: Any) -> Any:
         return torch.nn.functional.cross_entropy(forward(parameters, X), y)
 
+    loss = torch.compile(loss, disable=not compiled)
     return lambda: (images.epoch(loss, X, y, optimizer), parameters)
 
 
@@ -522,6 +526,7 @@ def classifier(images: Images) -> dict[str, Peer]:
     return {
         "micrograd, vmap compiled": Peer(HERE, partial(images_vmap, images), from_values),
         "PyTorch, vectorised by hand": Peer(TORCH, partial(images_torch, images), from_tensors),
+        "torch.compile, vectorised by hand": Peer(TORCH, partial(images_torch, images, compiled=True), from_tensors),
         "jax.jit, vectorised by hand": Peer(JAX, partial(images_jax, images), from_arrays),
     }
 
@@ -532,6 +537,7 @@ PEERS: dict[str, dict[str, Peer]] = {
         "micrograd, compiled": Peer(HERE, moons_compiled, from_values),
         "NumPy, derived by hand": Peer(HERE, moons_numpy, from_arrays),
         "PyTorch, vectorised by hand": Peer(TORCH, moons_torch, from_tensors),
+        "torch.compile, vectorised by hand": Peer(TORCH, partial(moons_torch, compiled=True), from_tensors),
         "jax.jit, vectorised by hand": Peer(JAX, moons_jax, from_arrays),
         "autograd, vectorised by hand": Peer(AUTOGRAD, moons_autograd, from_arrays),
         "CasADi, SX function of the scalars": Peer(CASADI, moons_casadi, from_arrays),

@@ -14,6 +14,7 @@ import itertools
 import math
 import operator
 import os
+import pprint
 import random
 import re
 import sys
@@ -1584,6 +1585,42 @@ def test_a_trainer_with_counters_is_traced_once():
     assert len(trainer.loss.order) == 1
 
 
+TEXTS_OF: dict[str, Any] = {
+    "repr": repr,
+    "str": str,
+    "format": format,
+    "an f-string": lambda net: f"{net}",
+    "an f-string of a list": lambda net: f"{[net]!r:>80}",
+    "%": lambda net: "%s" % net,  # noqa: UP031
+    "str.format": "{}".format,
+    "its method": lambda net: net.__repr__(),
+    "pprint": pprint.pformat,
+    "a method in a cell": None,
+}
+
+
+@pytest.mark.parametrize("what", TEXTS_OF)
+def test_a_text_or_list_of_a_module_is_that_of_now(what):
+    class Net(Module):
+        def __init__(self):
+            self.layers: list[Any] = [MLP(1, [1])]
+            self.steps = 0
+
+    net: Any = Net()
+    own, text = net.parameters, TEXTS_OF[what]
+
+    def f(x):
+        return A * x * len(text(net) if text else own())
+
+    compiled = micrograd.compile(f)
+    for change in (lambda: None, lambda: net.layers.append(Value(1.0)), lambda: setattr(net, "gain", Value(1.0))):
+        change()
+        assert compiled(2.0).data == f(2.0).data
+    net.steps += 1
+    compiled(2.0)
+    assert len(compiled.order) == 3
+
+
 NAN = {"nan": math.nan, "more": 1.0}
 
 
@@ -1736,6 +1773,10 @@ def has_a_flag(v):
     return v * (2.0 if has(v, FLAG) else 3.0)
 
 
+def in_a_cell(has):
+    return lambda v: v * (2.0 if has(v, FLAG) else 3.0)
+
+
 FLAG = "flag"
 has_it = hasattr
 
@@ -1786,6 +1827,7 @@ HUNG = {
     "hasattr of a name": (lambda v: v * (2.0 if hasattr(v, FLAG) else 3.0), bearer, toggle),
     "hasattr of a chosen name": (lambda v: v * (2.0 if hasattr(v, FLAG if v else "data") else 3.0), bearer, toggle),
     "hasattr by another name": (lambda v: v * (2.0 if has_it(v, FLAG) else 3.0), bearer, toggle),
+    "hasattr in a cell": (in_a_cell(hasattr), bearer, toggle),
     "hasattr by a local name": (has_a_flag, bearer, toggle),
     "getattr": (lambda v: v * getattr(v, "flag", 5.0), bearer, toggle),
     "vars": (lambda v: v * (1.0 + len(vars(v))), bearer, toggle),

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 ANY = "__dict__"  # stands for attributes of any name
 # These take the name of an attribute as a text: with so many arguments up to that, if it is no constant.
 TEXTS = {"hasattr": 2, "getattr": 2, "setattr": 2, "delattr": 2, "attrgetter": 1, "methodcaller": 1}
-# What an instruction does as these do: a pattern in match looks at a type and at attributes, "except" sees an error.
+# What an instruction does as these do: a pattern in match looks at a type and at attributes, "except" sees an error,
+# f"{x}" and "%s" % x are texts of x.
 IMPLIED = {"MATCH_CLASS": {"isinstance", "hasattr"}, "PUSH_EXC_INFO": {"AttributeError"}}
+IMPLIED |= {key: {"format"} for key in ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "%", "%=")}
 KINDS = {"GLOBAL": 0, "NAME": 0, "ATTR": 1, "METHOD": 1, "SUPER_ATTR": 1, "IMPORT_FROM": 1, "IMPORT_NAME": 2}
 # These tell objects apart: which of them are the same key, or which has what was assigned before.
 TELLING = {"BUILD_SET", "SET_ADD", "MAP_ADD", "SET_UPDATE", "DICT_UPDATE", "STORE_SUBSCR", "STORE_ATTR"}
@@ -43,7 +45,7 @@ def read(code: CodeType) -> Uses:
             uses.compared.update(str(x.argval) for x in beside)
         if name in TELLING or (name == "BUILD_MAP" and instruction.arg):
             uses.questions.add(name)
-        uses.globals.update(IMPLIED.get(name, ()))
+        uses.globals.update(IMPLIED.get(name, IMPLIED.get(instruction.argrepr, ())))
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
         if kind is not None:
             uses[kind].add(instruction.argval)

@@ -52,8 +52,7 @@ class Surroundings:
         self.used: set[str] = set()  # and in that of the user
         self.tells_apart = False  # whether that may ask which objects are the same
         known = -1
-        while known < len(self.names):  # anew with new names: they may be those of attributes that were met before
-            known = len(self.names)
+        while known < (known := len(self.names | self.used)):  # new names may be those of attributes met before
             self.seen: dict[int, Any] = {id(sys.modules): sys.modules}  # kept alive, so that an id stays that of one
             self.values: dict[Value, str] = {}
             self.named: list[tuple[str, Any]] = [("", x) for x in roots.values()][:1]
@@ -74,6 +73,7 @@ class Surroundings:
             self.go_through(passed)
             self.lives, self.copies, self.parts, self.objects, self.values = kept
         self.types = [*map(type, self.objects)]
+        self.tells_apart |= not uses.ASKS.isdisjoint(self.used)
         self.asks = uses.asks(self.used, self.tells_apart, bool(bearers))
         for name, x in libraries.everyones().items():
             self.watch(name, libraries.state, libraries.set_state, x)
@@ -82,6 +82,7 @@ class Surroundings:
         self.queue = deque([*roots.items()])
         while self.queue:
             path, x = self.queue.popleft()
+            self.used |= uses.alias(path, x)
             if type(x) not in watch.ATOMS and id(x) not in self.seen:
                 self.seen[id(x)] = x
                 self.visit(path, x)
@@ -198,8 +199,8 @@ class Surroundings:
         used = {name: x for name in sorted(found.globals) if (x := f.__globals__.get(name)) is not None}
         if not uses.is_taken(file):
             self.names |= found.globals | found.attributes
-            self.used |= found.globals | found.attributes | uses.aliases(used)
-            self.tells_apart = self.tells_apart or bool(found.questions) or not uses.ASKS.isdisjoint(self.used)
+            self.used |= found.globals | found.attributes
+            self.tells_apart = self.tells_apart or bool(found.questions)
             self.named += used.items()
             uses.refuse_types(f, found)
             every = {name for name in f.__globals__ if not name.startswith("__")}

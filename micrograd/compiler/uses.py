@@ -4,7 +4,7 @@ import builtins
 import functools
 import sys
 import sysconfig
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from numbers import Number
 from pathlib import Path
 from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodType
@@ -18,9 +18,11 @@ OWN = Path(__file__).parents[1]
 HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE, of classes that are made while Python runs
 PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 
-# These read, or assign, attributes of any name; and these all attributes of a Module.
+# These read, or assign, attributes of any name; and these all attributes of a Module that hold parameters, texts of
+# it included.
 ALL = {ANY, "vars", "dir", "__getattribute__", "__setattr__"}
 PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
+PARAMETERS |= {"repr", "str", "ascii", "format", "print", "pformat", "mod", "__repr__", "__str__", "__format__"}
 GLOBALS = {"globals", "eval", "exec"}
 IMPORTS = {"import_module", "__import__", "modules"}  # of sys.modules
 # These ask which objects are the same, of which type a number is, and how a Value was made.
@@ -92,10 +94,12 @@ def asks(used: set[str], same: bool, hangs: bool) -> Asks:
     return Asks(same, types, used & SLOTS, hung, every)
 
 
-def aliases(used: Mapping[str, Any]) -> set[str]:
-    """The names that Python's own functions and classes have, where code knows them by another."""
-    names = {x.__name__ for name, x in used.items() if isinstance(x, BuiltinFunctionType | type) and x.__name__ != name}
-    return names if names.isdisjoint(TEXTS) else {*names, ANY}  # it may be of any name, then
+def alias(path: str, x: Any) -> set[str]:
+    """The name of a function or a class, where code knows it by another."""
+    if not isinstance(x, BuiltinFunctionType | FunctionType | MethodType | type):
+        return set()
+    known, name = path.rpartition(".")[2], x.__name__  # operator.__index__ and operator.index are one
+    return set() if known.strip("_") == name.strip("_") else {name, ANY} if name in TEXTS else {name}  # of any name
 
 
 def resolved(name: str, namespace: dict[str, Any]) -> str:
