@@ -39,6 +39,8 @@ NUMPY = {
     "max": "{}.max(-1)",
     "min": "{}.min(-1)",
     "sum": "{}.sum({})",
+    "@": "{} @ {}",
+    "dot": "{}.dot({})",
     "einsum": 'np.einsum("{}", {})',
     "einsum over samples": 'np.einsum("{}", {}, optimize=True)',
 
@@ -48,7 +50,7 @@ NUMPY = {
     "spread": "np.broadcast_to({}, {})",
     "pack": "np.concatenate(({}), {})",
 }  # fmt: skip
-PRODUCTS = "{0} @ {1}", "{1} @ {0}", "{1} @ {0}.T", "{0}.T @ {1}", "{1}.T @ {0}"
+PRODUCTS = ("{0}", "{1}"), ("{1}", "{0}"), ("{1}", "{0}.T"), ("{0}.T", "{1}"), ("{1}.T", "{0}")
 RESERVED = ("np", "torch", "functools", "float", "inf", "nan", "__debug__")  # names that mean something in the text
 
 
@@ -152,8 +154,9 @@ class Text:
         if len(operands) == 1:
             (dim,) = (d for d, letter in enumerate(terms) if letter not in out)
             return self.table["sum"].format(operands[0], dim)
-        if template := matrix_product(spec):
-            return template.format(*operands)
+        if sides := matrix_product(spec):
+            op = "@" if max(map(len, terms.split(","))) > 2 else "dot"  # which is faster for small matrices
+            return self.table[op].format(*(side.format(*operands) for side in sides))
         einsum = self.table["einsum" if "n" in out or "n" not in terms else "einsum over samples"]
         return einsum.format(spec, ", ".join(operands))
 
@@ -193,16 +196,16 @@ def shape(tensor: Tensor) -> str:
 
 
 @functools.cache
-def matrix_product(spec: str) -> str | None:
-    """A contraction of two as a matrix product, if it is one: the first of PRODUCTS that makes the same."""
+def matrix_product(spec: str) -> tuple[str, str] | None:
+    """The two sides of a contraction as a matrix product, if it is one: the first of PRODUCTS that makes the same."""
     rng, terms = np.random.default_rng(0), spec.split("->")[0].split(",")
     sizes = {letter: i + 2 for i, letter in enumerate(dict.fromkeys("".join(terms)))}
     x, y = (rng.random([sizes[letter] for letter in term]) for term in terms)
-    for template in PRODUCTS:
+    for sides in PRODUCTS:
         with contextlib.suppress(ValueError):
-            made, wanted = eval(template.format("x", "y")), np.einsum(spec, x, y)
+            made, wanted = eval(" @ ".join(sides).format("x", "y")), np.einsum(spec, x, y)
             if made.shape == wanted.shape and np.allclose(made, wanted):
-                return template
+                return sides
     return None
 
 

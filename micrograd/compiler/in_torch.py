@@ -27,6 +27,7 @@ TORCH = {op: template.replace("np.", "torch.") for op, template in NUMPY.items()
     "sigmoid": "torch.sigmoid({})",
     "max": "functools.reduce(torch.maximum, {}.unbind(-1))",  # in which ties share as in the function
     "min": "functools.reduce(torch.minimum, {}.unbind(-1))",
+    "dot": "{} @ {}",
     "einsum over samples": 'torch.einsum("{}", {})',
     "detach": "{}.detach()",
     "turn": "{}.permute({})",
