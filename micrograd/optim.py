@@ -68,8 +68,10 @@ class Optimizer:
                 at = self._row.span
                 if set_to_none:
                     home.grad[at], home.none[at] = -0.0, True
-                else:
+                elif True in home.absent:  # these stay None
                     home.grad[at] = home.np.where(home.none[at], -0.0, 0.0)
+                else:
+                    home.grad[at] = 0.0
                 return
         for p in self.params:
             p.grad = None if set_to_none or p.grad is None else 0.0

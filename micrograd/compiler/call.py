@@ -130,8 +130,9 @@ class Call:
     def __call__(self, given: Signature) -> Any:
         """Run the program."""
         values, program, row = given.values, self.program, self.row_of(given.values)
-        leaves = row.values
-        history = [*self.history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
+        leaves, history = row.values, self.history
+        if row is not self.last[1]:  # some may be results
+            history = [*history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
         try:
             bound = program.bind(row.data(), [numbers for numbers in given.numbers if numbers])
         except TypeError:

@@ -36,6 +36,7 @@ class Compiled:
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.nameless = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
         self.calls: dict[Hashable, list[Call]] = {}
+        self.recent: tuple[Hashable, list[Call]] = None, []  # the last key, and what was found
         self.order: list[Call] = []  # in which they were traced
         self.changes: Counter[str] = Counter()
         self.usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
@@ -132,7 +133,10 @@ class Compiled:
     def call_for(self, given: Signature) -> Call:
         """How calls of a signature are done, with what there is around the function now."""
         key = given.key()
-        calls = self.calls.get(key, [])
+        recent = self.recent
+        if key != recent[0]:  # to compare is faster than to look it up
+            self.recent = recent = key, self.calls.get(key, [])
+        calls = recent[1]
         last = self.order[-1].structures if self.order else []
         for call in calls:
             if call.fits(given):
@@ -145,6 +149,7 @@ class Compiled:
             self.tell_of(others, "pass its numbers and Values as arguments, in lists or dicts")
         call = Call(self.function, self.name, key, given)
         self.calls[key] = [call, *calls]
+        self.recent = key, self.calls[key]
         self.order.append(call)
         while len(self.order) > self.maxsize:
             oldest = self.order.pop(0)

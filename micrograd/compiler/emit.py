@@ -39,8 +39,11 @@ NUMPY = {
     "max": "{}.max(-1)",
     "min": "{}.min(-1)",
     "sum": "{}.sum({})",
+    "sum of rows": "{0}.dot({2})",
+    "sum of columns": "{2}.dot({0})",
     "@": "{} @ {}",
     "dot": "{}.dot({})",
+    "vecdot": "np.vecdot({}, {})" if hasattr(np, "vecdot") else 'np.einsum("...k,...k->...", {}, {})',
     "einsum": 'np.einsum("{}", {})',
     "einsum over samples": 'np.einsum("{}", {}, optimize=True)',
 
@@ -128,7 +131,9 @@ class Text:
         if step.op == "+":
             return " + ".join(operands)
         if step.op == "contract":
-            return self.contract(step.spec, operands)
+            first = step.operands[0]
+            sizes = [*([first.axis.length] if first.axis else []), *first.shape]
+            return self.contract(step.spec, operands, sizes)
         if step.op == "ragged":
             x, y, mask = operands
             rows = step.spec.endswith("ik->i")
@@ -149,13 +154,19 @@ class Text:
         """What is the same for all samples, once for each."""
         return self.table["spread"].format(text, f"({', '.join([count, *map(str, shape)])})")
 
-    def contract(self, spec: str, operands: Sequence[str]) -> str:
+    def contract(self, spec: str, operands: Sequence[str], sizes: Sequence[int] = ()) -> str:
+        """A contraction, in the fastest of the ways that NumPy has. `sizes` are those of the first operand."""
         terms, out = spec.split("->")
-        if len(operands) == 1:
-            (dim,) = (d for d, letter in enumerate(terms) if letter not in out)
-            return self.table["sum"].format(operands[0], dim)
+        left, *right = terms.split(",")
+        if not right:
+            (dim,) = (d for d, letter in enumerate(left) if letter not in out)
+            op = "sum of rows" if dim == len(left) - 1 else "sum of columns" if len(left) == 2 else "sum"
+            by_ones = "{2}" in self.table[op]  # a product with ones, which is faster than a sum
+            return self.table[op].format(*operands, dim, by_ones and self.constant(np.ones(sizes[dim])))
+        if [left] == right and left[:-1] == out:
+            return self.table["vecdot"].format(*operands)
         if sides := matrix_product(spec):
-            op = "@" if max(map(len, terms.split(","))) > 2 else "dot"  # which is faster for small matrices
+            op = "@" if max(map(len, (left, *right))) > 2 else "dot"
             return self.table[op].format(*(side.format(*operands) for side in sides))
         einsum = self.table["einsum" if "n" in out or "n" not in terms else "einsum over samples"]
         return einsum.format(spec, ", ".join(operands))
@@ -212,4 +223,10 @@ def matrix_product(spec: str) -> tuple[str, str] | None:
 def digits(constants: Iterable[tuple[str, Any]], prefix: str) -> list[str]:
     """Arrays in Python, whole and with all their digits."""
     with np.printoptions(threshold=2**62, floatmode="unique"):
-        return [f"{name} = {prefix}{f'empty({x.shape})' if not x.size else repr(x)}" for name, x in constants]
+        return [f"{name} = {prefix}{filled(x) or repr(x)}" for name, x in constants]
+
+
+def filled(x: Any) -> str:
+    """An array that has one number only."""
+    number = x.flat[0] if x.size else np.float64(0.0)
+    return f"full({x.shape}, {number.item()!r})" if x.tobytes() == number.tobytes() * x.size else ""

@@ -28,6 +28,9 @@ TORCH = {op: template.replace("np.", "torch.") for op, template in NUMPY.items()
     "max": "functools.reduce(torch.maximum, {}.unbind(-1))",  # in which ties share as in the function
     "min": "functools.reduce(torch.minimum, {}.unbind(-1))",
     "dot": "{} @ {}",
+    "vecdot": "torch.linalg.vecdot({}, {})",
+    "sum of rows": "{}.sum({})",
+    "sum of columns": "{}.sum({})",
     "einsum over samples": 'torch.einsum("{}", {})',
     "detach": "{}.detach()",
     "turn": "{}.permute({})",

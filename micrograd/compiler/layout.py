@@ -20,6 +20,7 @@ from .symbol import ENTER, Symbol
 
 Scalar: TypeAlias = tuple[Symbol, list[int]]  # what is computed, and the codes of its arguments
 
+FEW = 4  # so many numbers are sooner computed one by one than put beside each other
 MANY = 64  # so many addends are not written down one by one
 
 
@@ -156,6 +157,8 @@ def placed(places: Places, args: Codes, alone: bool = False) -> list[tuple[Any, 
     least = sum(map(moves, laid))
     if not least:
         return [(every, np.argsort(order), laid)]
+    if args.shape[1] <= FEW:
+        return [(every[i : i + 1], np.zeros(1, int), args[:, i]) for i in every]
     if places.holes and (grid := whole(places, args)):
         return [(every, *grid)]
     best = [(every, np.argsort(order), laid)]

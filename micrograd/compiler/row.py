@@ -74,7 +74,7 @@ class Row:
             home = self.find()
             if home is None:
                 return [v.data for v in self.values]
-            data = home.np.array(home.data[self.at])
+            data = home.data[self.at].copy() if type(self.at) is slice else home.data.take(self.at)
             if self.outside:
                 data[self.outside] = home.np.fromiter([self.values[i].data for i in self.outside], float)
             return data
@@ -85,11 +85,13 @@ class Row:
             home = self.find()
             if home is None:
                 return [v.grad for v in self.values]
-            arrays = home.np.array(home.grad[self.at]), home.np.array(home.none[self.at])
+            at = self.at
+            part = at if type(at) is slice or 2 * len(at) < len(home.values) else slice(None)  # the whole is faster
+            arrays = home.np.array(home.grad[part]), home.np.array(home.none[part])
             others = {i: self.values[i].grad for i in self.outside}
 
         def listed() -> list[Any]:
-            pairs = enumerate(zip(*(numbers.tolist() for numbers in arrays)))
+            pairs = enumerate(zip(*((x if part is at else x[at]).tolist() for x in arrays)))
             return [others.get(i, None if none else g) for i, (g, none) in pairs]
 
         return listed
@@ -114,7 +116,9 @@ class Row:
                     grad += gradients  # not home.grad[at] +=, which would copy them once more
                 else:
                     home.np.add.at(home.grad, at, gradients)  # some may be there twice
-            home.none[at], home.fed = False, True
+            if True in home.absent:
+                home.none[at] = False
+            home.fed = True
 
     # ---- parameters ----
 

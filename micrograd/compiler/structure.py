@@ -18,7 +18,6 @@ from .watch import ATOMS
 PLAIN = "a compiled function computes with plain numbers in Values"
 LIST = "pass a list, or a plain array, of numbers or Values"
 NUMBER, VALUE = ("number",), ("value", Value)
-FLOATS, VALUES = {float}, {Value}  # or a view, whose class equals Value
 KINDS = "f8", "i8", "b1", "O"  # of arrays, in NumPy's words, that compute as plain numbers do, or have Values
 PLAIN_ARRAYS = {dtype: dtype.str for dtype in map(np.dtype, KINDS[:3])} if np else {}
 
@@ -41,10 +40,14 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
             could not be put together again. Not where there are `others`.
     """
     if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
-        kinds = {*map(type, x)}
-        if kinds <= FLOATS or kinds <= VALUES:  # the usual cases, faster
-            (numbers if kinds <= FLOATS else values).extend(x)
-            return "list", type(x), (NUMBER if kinds <= FLOATS else VALUE,) * len(x)
+        kinds = [*map(type, x)]
+        if kinds and kinds.count(first := kinds[0]) == len(kinds):  # the usual cases, faster
+            if first is float:
+                numbers.extend(x)
+                return "list", type(x), (NUMBER,) * len(x)
+            if first == Value:  # or a view
+                values.extend(x)
+                return "list", type(x), (VALUE,) * len(x)
         return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
     if type(x) is ARRAY and x.dtype in PLAIN_ARRAYS:  # the usual case, faster
         numbers.append(x.flatten())  # a copy: the caller may write into `x` later
