@@ -64,7 +64,7 @@ class Call:
         self.written, plain = trace(
             name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
-        if not self.around.hold():  # what it has imported is around it, too
+        if not self.around.held.hold():  # what it has imported is around it, too
             self.around = Surroundings(roots, passed, bearers)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
@@ -106,7 +106,7 @@ class Call:
     def fits(self, given: Signature) -> bool:
         """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
         may ask of them beside their numbers."""
-        return self.asked == self.answers(given) and self.around.hold()
+        return self.asked == self.answers(given) and self.around.held.hold()
 
     def answers(self, given: Signature) -> list[Any]:
         return given.asked(self.around.asks, self.around.values) if any(self.around.asks) else []
@@ -144,7 +144,7 @@ class Call:
             outputs = tuple(sorted(parts))
             seeds, arguments = [parts[i] for i in outputs], (*bound, *kept)
             reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
-            if program.unchecked and self.size <= LARGE and self.around.hold():
+            if program.unchecked and self.size <= LARGE and self.around.held.hold():
                 items = {self.items[i]: seed for i, seed in parts.items()}
                 found = dict.fromkeys(leaves, 0.0)
                 for i, g in zip(reached, map(float, gradients)):  # one that is passed twice gets the sum

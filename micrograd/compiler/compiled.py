@@ -142,7 +142,7 @@ class Compiled:
             if call.fits(given):
                 return call
         if calls:
-            self.tell_of(calls[0].around.changes(), "pass it as an argument")
+            self.tell_of(calls[0].around.held.changes(), "pass it as an argument")
         else:
             before = given._replace(structures=last).roots()
             others = [name for name, x in given.roots().items() if self.is_another(x, before.get(name, x))]

@@ -1,9 +1,11 @@
 """What objects of libraries hold, and how to put it back: arrays, generators of random numbers, caches."""
 
+import gc
 import pickle
 import random
 import sys
 from array import array
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .arrays import GENERATORS, np
@@ -70,15 +72,24 @@ def bits(x: Any) -> Any:
     return x if hasattr(x, "state") else getattr(x, "bit_generator", None) or x._bit_generator
 
 
-def remembered(x: Any) -> dict[str, Any]:
-    """How much a `functools.cache` holds."""
-    return {"cache_info()": x.cache_info().currsize}
+def cache_of(x: Any) -> dict[Any, Any]:
+    """The dict inside of a `functools.cache`, which only the garbage collector tells of."""
+    return [d for d in gc.get_referents(x) if type(d) is dict and d is not vars(x)][-1]
 
 
-def misses(x: Any) -> list[int]:
-    """Whether it holds the same: what is forgotten and computed again is one more miss."""
-    return [x.cache_info().misses, x.cache_info().currsize]
+def remembered(x: Any) -> dict[int, Any]:
+    """What a `functools.cache` holds, by id: its keys and results; a bounded one has these in a list of its own."""
+    cache, own = cache_of(x), vars(x)
+    every = (*cache, *cache.values(), *gc.get_referents(x))
+    return {id(y): y for y in every if y is not cache and y is not own}
 
 
-def forget(x: Any, before: dict[str, Any]) -> None:
-    x.cache_clear()
+def remembers(x: Any, before: Sequence[int]) -> bool:
+    """Whether it still holds what it held."""
+    return all(map(remembered(x).__contains__, before))
+
+
+def forget(x: Any, before: Mapping[int, Any]) -> None:
+    cache = cache_of(x)
+    for key in [key for key, item in cache.items() if id(item) not in before]:
+        del cache[key]

@@ -65,6 +65,7 @@ def trace(
     batches = Batches(on_symbols=False)
     with left_alone(name, mentioned, around), during(batches):
         returned = Results(name, run())
+        around.held.remember()
     leaves, _ = graph(Value(0.0, [*values_in(returned.items), *mentioned, *batches.seen]))
     known = dict.fromkeys([*leaves, *mentioned, *batches.seen])
     with left_alone(name, (), around):
@@ -104,7 +105,7 @@ def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iter
     try:
         yield
         changed = [f"{around.values.get(v, 'an argument')}.{name}" for name, v, x in marks if getattr(v, name) is not x]
-        if changed := changed + around.changes():
+        if changed := changed + around.held.changes():
             raise TypeError(
                 f"{name} changes {', '.join(changed[:3])}: the program would not do that again. A compiled function "
                 f"leaves what is around it as it is. Return what is new, and assign it outside; call backward() and "
@@ -113,7 +114,7 @@ def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iter
     finally:
         for v, data, grad in before:
             v.data, v.grad = data, grad
-        around.put_back()
+        around.held.put_back()
 
 
 @contextlib.contextmanager

@@ -4,10 +4,11 @@ import builtins
 import functools
 import sys
 import sysconfig
+from collections import defaultdict
 from collections.abc import Collection
 from numbers import Number
 from pathlib import Path
-from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodType
+from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, GenericAlias, MethodType, MethodWrapperType
 from typing import Any, NamedTuple
 
 from ..engine import Value
@@ -20,11 +21,15 @@ PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 
 # These read, or assign, attributes of any name; and these all attributes of a Module that hold parameters, texts of
 # it included.
-ALL = {ANY, "vars", "dir", "__getattribute__", "__setattr__"}
+ALL = {ANY, "vars", "dir", "__getattribute__", "__setattr__", "asdict", "astuple", "getmembers", "__getstate__"}
+ALL |= {"__reduce__", "__reduce_ex__", "dumps"}
 PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
 PARAMETERS |= {"repr", "str", "ascii", "format", "print", "pformat", "mod", "__repr__", "__str__", "__format__"}
 GLOBALS = {"globals", "eval", "exec"}
 IMPORTS = {"import_module", "__import__", "modules"}  # of sys.modules
+CALLED = {"type", "__class__", "classmethod"}  # these lead from an object to its class, which may make another
+# These are as a function is, and these what it says of itself.
+CODE, ABOUT = ("__code__", "__defaults__", "__kwdefaults__"), {"__name__", "__qualname__", "__doc__", "__annotations__"}
 # These ask which objects are the same, of which type a number is, and how a Value was made.
 ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove", "dict", "Counter", "defaultdict"}
 ASKS |= {"OrderedDict", "WeakSet", "WeakKeyDictionary", "cache", "lru_cache", "groupby", "is_", "is_not", "eq", "ne"}
@@ -47,7 +52,7 @@ HOLDERS = {"types", "argparse", "collections", "os", "weakref", "_weakrefset"}
 UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__", "__slotnames__"}
 # Methods that are called by themselves, also where a class gets them later.
 SPECIAL = {name for kind in (list, float, dict) for name in dir(kind) if name.startswith("__")} - UNUSED
-SPECIAL |= {"__call__", "__getattr__", "__enter__", "__exit__", "__next__", "__get__", "__set__"}
+SPECIAL |= {"__call__", "__getattr__", "__enter__", "__exit__", "__next__", "__get__", "__set__", "__match_args__"}
 SPECIAL -= {"__init__", "__new__", "__class__", "__init_subclass__", "__subclasshook__"}
 MADE = {"__init__", "__new__"}  # of use where a class is called
 INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
@@ -57,6 +62,11 @@ INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     property: ("fget", "fset", "fdel"),
     MethodType: ("__func__", "__self__"),
     BuiltinMethodType: ("__self__",),
+    MethodWrapperType: ("__self__",),
+    GenericAlias: ("__origin__",),
+    super: ("__self__",),
+    BaseException: ("args",),
+    defaultdict: ("default_factory",),
     staticmethod: ("__func__",),
     classmethod: ("__func__",),
     type({}.keys()): ("mapping",),
@@ -95,8 +105,10 @@ def asks(used: set[str], same: bool, hangs: bool) -> Asks:
 
 
 def alias(path: str, x: Any) -> set[str]:
-    """The name of a function or a class, where code knows it by another."""
-    if not isinstance(x, BuiltinFunctionType | FunctionType | MethodType | type):
+    """The name of a function or a class, where code knows it by another; and that of a decorator."""
+    if isinstance(x, classmethod):
+        return {"classmethod"}
+    if not isinstance(x, BuiltinFunctionType | FunctionType | MethodType | MethodWrapperType | type):
         return set()
     known, name = path.rpartition(".")[2], x.__name__  # operator.__index__ and operator.index are one
     return set() if known.strip("_") == name.strip("_") else {name, ANY} if name in TEXTS else {name}  # of any name
@@ -137,11 +149,20 @@ def is_taken(file: str) -> bool:
 def foreign(kind: Any) -> bool:
     """Whether a class is Python's, NumPy's or torch's, or one of this compiler, whose state is nobody's."""
     module = kind.__module__
+    if not isinstance(module, str):
+        return True  # one of C, that says nothing
     if module == "builtins":
         return not kind.__flags__ & HEAP  # one that is made by a class statement may claim to be from there
     if module.partition(".")[0] in sys.stdlib_module_names:
         return is_taken(getattr(sys.modules.get(module), "__file__", None) or "<frozen")  # somebody's may have its name
     return module.partition(".")[0] in ("numpy", "torch") or module.startswith(__package__)
+
+
+@functools.cache
+def hooks(kind: Any) -> bool:
+    """Whether a class of Python is among the bases of a class, with methods that call others of the class by name."""
+    bases = [base for base in kind.__mro__ if base.__module__.partition(".")[0] in sys.stdlib_module_names]
+    return any(isinstance(x, FunctionType) and not name.startswith("_") for b in bases for name, x in vars(b).items())
 
 
 def is_followed(kind: Any) -> bool:

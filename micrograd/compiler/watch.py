@@ -54,15 +54,21 @@ class Watch(NamedTuple):
         contents: what is in it, by that.
         before: what was.
         restore: makes it what it was.
+        grows: whether something that was not in it may be, by its name, without being a change.
     """
 
     path: str
     contents: Callable[[], dict[Any, Any]]
     before: dict[Any, Any]
     restore: Callable[[dict[Any, Any]], Any]
+    grows: Callable[[Any], bool] = frozenset().__contains__
+
+    def remember(self) -> None:
+        self.before.update({k: x for k, x in self.contents().items() if k not in self.before and self.grows(k)})
 
     def changes(self) -> list[str]:
         now, before = self.contents(), self.before
+        now = {k: x for k, x in now.items() if k in before or not self.grows(k)}
         keys = {**before, **now}
         changed = [k for k in keys if k not in now or k not in before or not same(before[k], now[k])]
         if not changed and [*now] != [*before]:  # another order
@@ -70,7 +76,7 @@ class Watch(NamedTuple):
         return [self.path.format(key).lstrip(".") for key in changed]
 
     def put_back(self) -> None:
-        if self.changes():
+        if self.contents().keys() != self.before.keys() or self.changes():
             with contextlib.suppress(Exception):  # somebody's own __setattr__, say; the rest is put back all the same
                 self.restore(self.before)
 
@@ -114,9 +120,9 @@ def is_plain(x: Any) -> bool:
     return plain and {*map(type, x), *map(type, x.values() if isinstance(x, dict) else ())} <= ATOMS
 
 
-def holding(x: Mapping[str, Any], names: Collection[str]) -> list[str]:
-    """What has other names than some, and is more than plain numbers and texts."""
-    return [name for name, item in x.items() if name not in names and type(item) not in ATOMS and not is_plain(item)]
+def holding(x: Any, names: Collection[str]) -> list[str]:
+    """Attributes of other names than some that are more than plain numbers and texts."""
+    return [n for n, item in vars(x).items() if n not in names and type(item) not in ATOMS and not is_plain(item)]
 
 
 def held(x: Any) -> dict[str, Any]:
@@ -151,6 +157,15 @@ def rename(x: Any, names: Collection[str] | None, owner: Any, before: dict[str, 
             setattr(owner, name, before[name]) if owner else x.update({name: before[name]})
     for name in before.keys() - x.keys():
         setattr(owner, name, before[name]) if owner else x.update({name: before[name]})
+
+
+def own(x: Any, names: Collection[str] | None) -> dict[str, Any]:
+    """`chosen` of the attributes of an object."""
+    return chosen(vars(x), names, None)
+
+
+def rename_own(x: Any, names: Collection[str] | None, before: dict[str, Any]) -> None:
+    rename(vars(x), names, None, before)
 
 
 def attributes(x: Any, names: Collection[str]) -> dict[str, Any]:
