@@ -2,6 +2,7 @@
 
 import argparse
 import array
+import ast
 import collections
 import contextlib
 import contextvars
@@ -32,6 +33,7 @@ from programs import agree, hidden
 
 import micrograd
 from micrograd import Value, vmap
+from micrograd.compiler import libraries
 from micrograd.compiler.rounded import Rounded
 from micrograd.compiler.symbol import number
 from micrograd.nn import MLP, Layer, Module
@@ -1483,6 +1485,213 @@ def test_objects_in_the_arguments_may_change(function, make, change):
 
 def test_classes_that_are_called():
     check_twice(lambda x: A * x * Rate().rate, [1.0], lambda: change_global("RATE", 7.0))
+
+
+class Scaled:
+    """What it makes of a number depends on what is around its class."""
+
+    def __init__(self, x):
+        self.x = x * RATE
+
+    def like(self, x):
+        return type(self)(x)
+
+    def as_this(self, x):
+        return self.__class__(x)
+
+    @classmethod
+    def of(cls, x):
+        return cls(x)
+
+
+class Closing:
+    x = 1.0
+
+    def close(self):
+        self.x = RATE
+
+
+class Visitor(ast.NodeVisitor):
+    def visit_Constant(self, node):
+        return node.value * RATE
+
+
+class Setting(collections.ChainMap):
+    pass
+
+
+class Own(list):
+    def __eq__(self, other):
+        return [x == y for x, y in zip(self, other)]
+
+    __hash__ = None
+
+
+class Options(enum.Enum):
+    FAST = {"rate": 1.0}  # noqa: RUF012
+
+
+@dataclasses.dataclass(repr=False, eq=False)
+class Plain:
+    a: float = 2.0
+    b: float = 1.0
+
+
+def closed(x):
+    with contextlib.closing(Closing()) as found:
+        pass
+    return A * x * found.x
+
+
+def new_attributes(x, **attributes):
+    x.__dict__ = {**vars(x), **attributes}
+
+
+def visited(x):
+    return A * x * Visitor().visit(ast.parse("2.0", mode="eval").body)
+
+
+def named(x):
+    return x
+
+
+NAMED_RATE, FORMAT = "rate", "{0.rate}"
+
+
+@pytest.mark.parametrize(
+    ("function", "make", "change"),
+    [
+        (lambda k, x: A * k.rate * x, Config, lambda k: new_attributes(k, rate=7.0)),
+        (lambda k, x: A * k.w * x, lambda: Loose(w=2.0), lambda k: new_attributes(k, w=7.0)),
+        (lambda k, x: x * k(A), lambda: MLP(1, [1]), lambda k: new_attributes(k, layers=MLP(1, [1]).layers)),
+        (lambda k, x: A * k.s * x, lambda: marked(1.0), lambda k: new_attributes(k, s=7.0)),
+        (lambda k, x: A * sum(y.rate for y in k) * x, lambda: {Config(): 1.0}, lambda k: setattr([*k][0], "rate", 7.0)),
+        (
+            lambda k, x: A * sum(y[0].rate for y in k) * x,
+            lambda: {(Config(),): 1},
+            lambda k: setattr([*k][0][0], "rate", 7.0),
+        ),
+        (lambda k, x: A * k.like(x).x, lambda: Scaled(1.0), lambda k: change_global("RATE", 7.0)),
+        (lambda k, x: A * k.as_this(x).x, lambda: Scaled(1.0), lambda k: change_global("RATE", 7.0)),
+        (lambda k, x: A * k.of(x).x, lambda: Scaled(1.0), lambda k: change_global("RATE", 7.0)),
+        (lambda k, x: closed(x), lambda: None, lambda k: change_global("RATE", 7.0)),
+        (lambda k, x: visited(x), lambda: None, lambda k: change_global("RATE", 7.0)),
+        (lambda k, x: A * k["rate"] * x, lambda: Setting({"rate": 1.0}), lambda k: k.update(rate=7.0)),
+        (lambda k, x: A * k[0] * x, lambda: Own([1.0]), lambda k: k.__setitem__(0, 7.0)),
+        (
+            lambda k, x: A * k.value["rate"] * x,
+            lambda: Options.FAST,
+            lambda k: k.value.update(rate=k.value["rate"] + 1),
+        ),
+        (lambda k, x: A * sum(dataclasses.astuple(k)) * x, Plain, lambda k: setattr(k, "a", 7.0)),
+        (lambda k, x: A * sum(dataclasses.asdict(k).values()) * x, Plain, lambda k: setattr(k, "a", 7.0)),
+        (lambda k, x: A * float(FORMAT.format(k)) * x, Config, lambda k: setattr(k, "rate", 7.0)),
+        (lambda k, x: A * getattr(k, NAMED_RATE) * x, Config, lambda k: setattr(k, "rate", 7.0)),
+        (lambda k, x: A * k() * x, lambda: [1.0, 2.0].__len__, lambda k: k.__self__.append(3.0)),
+        (lambda k, x: A * len(k.__name__) * x, lambda: named, lambda k: setattr(k, "__name__", k.__name__ + "s")),
+        (lambda k, x: A * len(k.__name__) * x, lambda: Closing, lambda k: setattr(k, "__name__", k.__name__ + "s")),
+        (lambda k, x: A * type(k).k * x, Made, lambda k: setattr(Meta, "k", Meta.k + 1.0)),
+    ],
+)
+def test_ways_to_change_what_is_around(function, make, change):
+    k: Any = make()
+    check_twice(lambda x: function(k, x), [2.0], lambda: change(k))
+
+
+def test_numbers_of_keys_are_those_of_now():
+    w = Value(1.0)
+    weights = {w: 2.0}
+    compiled = micrograd.compile(lambda x: sum(v.data * k for v, k in weights.items()) * x)
+    for w.data in (1.0, 3.0):
+        assert compiled(2.0) == w.data * 4.0
+
+
+def cached(maxsize):
+    return functools.lru_cache(maxsize)(lambda n: {"scale": 2.0, "weights": [Value(0.5) for _ in range(n)]})
+
+
+@pytest.mark.parametrize("maxsize", [None, 8])
+def test_caches(maxsize):
+    """A cold one is filled as without compile, and what is in one is around the function."""
+    helper = cached(maxsize)
+    kept = helper(1)
+
+    def f(x):
+        found = helper(2)
+        return x * found["scale"] + sum(found["weights"])
+
+    compiled = micrograd.compile(f)
+    assert compiled(3.0).data == f(3.0).data == 7.0
+    assert helper(1) is kept
+    assert helper.cache_info().misses == 2
+    assert compiled(4.0).data == 9.0
+    helper(3)  # more is no change
+    assert compiled(5.0).data == 11.0
+    assert len(compiled.order) == 1
+    for change in (
+        lambda: helper(2).update(scale=3.0),
+        lambda: helper(2)["weights"].append(Value(1.0)),
+        lambda: setattr(helper(2)["weights"][0], "data", 9.0),
+        helper.cache_clear,
+        lambda: (helper.cache_clear(), [helper(n) for n in (1, 2, 3)]),
+    ):
+        change()
+        out, want = compiled(3.0), f(3.0)
+        assert out.data == want.data
+        out.backward()
+        assert [w.grad for w in helper(2)["weights"]] == [1.0] * len(helper(2)["weights"])
+        for w in helper(2)["weights"]:
+            w.grad = 0.0
+
+
+@pytest.mark.parametrize("maxsize", [None, 8])
+def test_a_refusal_leaves_caches_alone(maxsize):
+    helper, log = cached(maxsize), []
+    kept = helper(1)
+    helper.cache_info()
+
+    def f(x):
+        log.append(helper(2))
+        return A * x
+
+    def g(x):
+        helper(1)["last"] = (A * x).data
+        return A * x
+
+    for refused in f, g:
+        with pytest.raises(TypeError, match="changes"):
+            micrograd.compile(refused)(1.0)
+    assert helper(1) is kept
+    assert (log, [*kept]) == ([], ["scale", "weights"])
+    assert helper(2)["scale"] == 2.0
+
+
+@pytest.mark.parametrize("maxsize", [None, 8])
+def test_what_a_cache_keeps_of_symbols_is_forgotten(maxsize):
+    twice = functools.lru_cache(maxsize)(lambda v: v * 2.0)
+    w = Value(3.0)
+    compiled = micrograd.compile(lambda v: twice(v) + twice(w))
+    assert compiled(w).data == 12.0
+    assert [type(x.data) for x in libraries.remembered(twice).values() if isinstance(x, Value)] == [float] * 2
+    assert compiled(Value(1.0)).data == 8.0
+
+
+def test_a_cold_cached_property():
+    class Net:
+        def __init__(self):
+            self.n = 2
+
+        @functools.cached_property
+        def mask(self):
+            return [float(i) for i in range(self.n)]
+
+    net = Net()
+    compiled = micrograd.compile(lambda x: x * sum(net.mask))
+    assert [compiled(2.0) for _ in range(3)] == [2.0] * 3
+    net.mask[0] = 4.0
+    assert compiled(2.0) == 10.0
+    del net.mask
+    assert compiled(2.0) == 2.0
 
 
 @pytest.mark.parametrize(

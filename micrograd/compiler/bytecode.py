@@ -43,7 +43,7 @@ def read(code: CodeType) -> Uses:
             uses.questions.add(name)
             beside = itertools.takewhile(lambda x: "CALL" not in x.opname, before)
             uses.compared.update(str(x.argval) for x in beside)
-        if name in TELLING or (name == "BUILD_MAP" and instruction.arg):
+        if name in TELLING or instruction.argrepr in ("|=", "|") or (name == "BUILD_MAP" and instruction.arg):
             uses.questions.add(name)
         uses.globals.update(IMPLIED.get(name, IMPLIED.get(instruction.argrepr, ())))
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))

@@ -64,7 +64,7 @@ class Call:
         self.written, plain = trace(
             name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
-        if not self.around.held.hold():  # what it has imported is around it, too
+        if self.around.held.grown or not self.around.held.hold():  # what it has imported or cached is around it, too
             self.around = Surroundings(roots, passed, bearers)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from . import libraries, watch
 from .watch import within
 
+DICT = operator.attrgetter("__dict__")  # faster than vars
 Contents: TypeAlias = dict[Any, Any]  # what is in a thing, by name, index or key
 
 
@@ -23,6 +24,7 @@ class Held:
     def __init__(self) -> None:
         self.watches: list[watch.Watch] = []
         self.caches: list[watch.Watch] = []  # what they have is no change
+        self.grown = False
         self.lives, self.copies = list[Any](), list[Any]()  # what is compared whole, and what it was
         self.bearers, self.attributes = list[Any](), list[Any]()  # objects, all of whose attributes count
         self.objects, self.types = list[Any](), list[type]()
@@ -31,7 +33,7 @@ class Held:
     def hold(self) -> bool:
         """Whether all is as it was."""
         try:
-            types, attributes = [*map(type, self.objects)], [*map(vars, self.bearers)]
+            types, attributes = [*map(type, self.objects)], [*map(DICT, self.bearers)]
             whole = self.copies == self.lives and self.types == types and self.attributes == attributes
             return whole and [then for _, then in self.parts] == [now() for now, _ in self.parts]
         except Exception:  # something is gone, or has an == of its own
@@ -43,8 +45,7 @@ class Held:
 
     def remember(self) -> None:
         """Take what caches have got meanwhile for what they had."""
-        for watched in self.watches + self.caches:
-            watched.remember()
+        self.grown = any([watched.remember() for watched in self.watches + self.caches])
 
     def put_back(self) -> None:
         for watched in self.watches + self.caches:

@@ -57,7 +57,7 @@ class Surroundings:
             self.seen: dict[int, Any] = {id(sys.modules): sys.modules}  # kept alive, so that an id stays that of one
             self.held, self.values = Held(), dict[Value, str]()
             self.named: list[tuple[str, Any]] = [("", x) for x in roots.values()][:1]
-            self.classes: set[type] = set()
+            self.classes: set[tuple[type, bool]] = set()  # and whether they may be called
             self.builtins: set[str] = set()  # what code takes from there
             self.counting = self.names if self.used.isdisjoint(uses.ALL) else None  # of what hangs on a Value
             self.go_through(roots)
@@ -123,7 +123,7 @@ class Surroundings:
             self.follow(within(path, "()"), held.cache(within(path), x))
         if kind.__module__ == COMPILED and "own" in vars(x):
             self.follow(inside, held.namespace(inside, vars(x), {*self.names, *vars(x)} - x.own))
-        if uses.is_followed(kind) and kind is not Value:
+        if uses.is_followed(kind) and kind != Value:  # nor a view
             self.of_object(path, x)
 
     def of_value(self, path: str, x: Value) -> None:
@@ -136,7 +136,7 @@ class Surroundings:
     def of_container(self, path: str, x: Any) -> None:
         fixed = isinstance(x, tuple | frozenset)
         self.follow(within(path, "[{!r}]"), watch.items(x) if fixed else self.held.container(path, x))
-        if isinstance(x, dict):
+        if isinstance(x, dict | set | frozenset):
             self.queue.extend((path, key) for key in x)
             if any(isinstance(key, Value) for key in x):
                 self.tells_apart = True  # whoever looks into it asks which Value it is
@@ -162,8 +162,8 @@ class Surroundings:
     def of_class(self, kind: Any, called: bool = False) -> None:
         called = called or not self.used.isdisjoint(uses.CALLED)
         for base in (*kind.__mro__, *type(kind).__mro__):
-            if not uses.foreign(base) and (base not in self.classes or called):
-                self.classes.add(base)
+            if not uses.foreign(base) and self.classes.isdisjoint([(base, called), (base, True)]):
+                self.classes.add((base, called))
                 own = base.__module__.startswith(PACKAGE)  # compared whole, which is faster
                 whole = own or self.counting is None or uses.hooks(base)
                 names = None if whole else self.names | uses.special_names(base, called)
@@ -198,7 +198,9 @@ class Surroundings:
             self.queue.extend((name, x) for name, x in used.items() if isinstance(x, FunctionType))
         self.queue.extend((f"os.{name}", x) for name, x in used.items() if x is os.environ)  # os.getenv reads it
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
-            if (file, name) != DISPATCH:
+            if (file, name) == DISPATCH:
+                self.used.add("singledispatch")
+            else:
                 inner = held.attributes_of(name, cell, ["cell_contents"])
                 self.follow(name, inner)
                 self.named += [(name, x) for x in inner.values()]

@@ -71,6 +71,7 @@ def trace(
     with left_alone(name, (), around):
         written, strangers = write_down(name, run_on_symbols, known)
         if strangers:  # perhaps results from before the call that nothing mentions
+            around.held.put_back()  # caches may have some of this run
             written, strangers = write_down(name, run_on_symbols, known | strangers)
     if by_hand := [v for v in strangers if type(v._grad_fn) is ByHand]:  # others are choices between known numbers
         raise TypeError(

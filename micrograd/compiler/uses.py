@@ -33,11 +33,12 @@ CODE, ABOUT = ("__code__", "__defaults__", "__kwdefaults__"), {"__name__", "__qu
 # These ask which objects are the same, of which type a number is, and how a Value was made.
 ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove", "dict", "Counter", "defaultdict"}
 ASKS |= {"OrderedDict", "WeakSet", "WeakKeyDictionary", "cache", "lru_cache", "groupby", "is_", "is_not", "eq", "ne"}
+ASKS |= {"setdefault", "update", "mode", "multimode", "intersection", "union", "difference"}
 ASKS |= {"contains", "countOf", "indexOf", "__eq__", "__ne__", "__hash__", "deepcopy", "dumps", "graph", *TEXTS} - {
     "hasattr",
     "getattr",
 }
-TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr"}
+TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr", "AttributeError"}
 SLOTS = {"_prev", "_op", "_grad_fn"}
 # Whoever uses these may see that there is none on a Value: all have an empty label, an AttributeError can be caught.
 ABSENT = {*ALL, "hasattr", "getattr", "label", "AttributeError"}
@@ -53,6 +54,7 @@ UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__",
 # Methods that are called by themselves, also where a class gets them later.
 SPECIAL = {name for kind in (list, float, dict) for name in dir(kind) if name.startswith("__")} - UNUSED
 SPECIAL |= {"__call__", "__getattr__", "__enter__", "__exit__", "__next__", "__get__", "__set__", "__match_args__"}
+SPECIAL |= {"close"}  # by contextlib.closing
 SPECIAL -= {"__init__", "__new__", "__class__", "__init_subclass__", "__subclasshook__"}
 MADE = {"__init__", "__new__"}  # of use where a class is called
 INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
@@ -65,7 +67,6 @@ INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     MethodWrapperType: ("__self__",),
     GenericAlias: ("__origin__",),
     super: ("__self__",),
-    BaseException: ("args",),
     defaultdict: ("default_factory",),
     staticmethod: ("__func__",),
     classmethod: ("__func__",),
@@ -106,7 +107,7 @@ def asks(used: set[str], same: bool, hangs: bool) -> Asks:
 
 def alias(path: str, x: Any) -> set[str]:
     """The name of a function or a class, where code knows it by another; and that of a decorator."""
-    if isinstance(x, classmethod):
+    if isinstance(x, classmethod) and not path.endswith("__"):  # nor __init_subclass__
         return {"classmethod"}
     if not isinstance(x, BuiltinFunctionType | FunctionType | MethodType | MethodWrapperType | type):
         return set()
@@ -160,9 +161,9 @@ def foreign(kind: Any) -> bool:
 
 @functools.cache
 def hooks(kind: Any) -> bool:
-    """Whether a class of Python is among the bases of a class, with methods that call others of the class by name."""
+    """Whether a class of Python with methods is among the bases of a class: these may call others of it, by any name."""
     bases = [base for base in kind.__mro__ if base.__module__.partition(".")[0] in sys.stdlib_module_names]
-    return any(isinstance(x, FunctionType) and not name.startswith("_") for b in bases for name, x in vars(b).items())
+    return any(not name.startswith("_") for base in bases for name in vars(base))
 
 
 def is_followed(kind: Any) -> bool:

@@ -63,8 +63,11 @@ class Watch(NamedTuple):
     restore: Callable[[dict[Any, Any]], Any]
     grows: Callable[[Any], bool] = frozenset().__contains__
 
-    def remember(self) -> None:
-        self.before.update({k: x for k, x in self.contents().items() if k not in self.before and self.grows(k)})
+    def remember(self) -> bool:
+        """Take what has grown for what was; whether something has."""
+        more = {k: x for k, x in self.contents().items() if k not in self.before and self.grows(k)}
+        self.before.update(more)
+        return bool(more)
 
     def changes(self) -> list[str]:
         now, before = self.contents(), self.before
