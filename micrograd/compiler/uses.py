@@ -161,7 +161,7 @@ def foreign(kind: Any) -> bool:
 
 @functools.cache
 def hooks(kind: Any) -> bool:
-    """Whether a class of Python with methods is among the bases of a class: these may call others of it, by any name."""
+    """Whether a class of Python with methods, which may call others by any name, is among the bases of a class."""
     bases = [base for base in kind.__mro__ if base.__module__.partition(".")[0] in sys.stdlib_module_names]
     return any(not name.startswith("_") for base in bases for name in vars(base))
 
