@@ -121,6 +121,7 @@ class Surroundings:
             self.names, self.used = self.names | found, self.used | found
         elif isinstance(x, functools._lru_cache_wrapper):
             self.follow(within(path, "()"), held.cache(within(path), x))
+            self.tells_apart = True  # by its arguments
         if kind.__module__ == COMPILED and "own" in vars(x):
             self.follow(inside, held.namespace(inside, vars(x), {*self.names, *vars(x)} - x.own))
         if uses.is_followed(kind) and kind != Value:  # nor a view
