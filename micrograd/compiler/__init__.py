@@ -48,12 +48,14 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     those of the function at the first call, and, for up to two million operations, its gradients at the first
     `backward()`; at every call, what the function can reach around it is compared with what was there when it was
     traced, and something else is traced anew. A function that changes what is around it, draws random numbers or looks
-    at a number is refused. Outside of this lies what no program can see: what changes, after the first call, inside an
-    iterator, an installed package, an object of a class of Python that is no container (a Queue, an Event, a Logger) or
-    C code, what is only weakly referenced (it stays alive), which classes are derived from one or registered, and how
-    numbers lie in memory (`x is math.nan`, `X.strides`); and plain numbers among the arguments, whole ones too, and
-    those of NumPy in `data`, are computed with as Values are, in float64: 1 / 0 is inf, and raises no error. Of two
-    results that are returned together, the gradient of one does not pass through the other.
+    at a number is refused; what it prints, it prints when it is traced, and not again. Outside of this lies what no
+    program can see: what changes, after the first call, inside an iterator, an installed package, an object of a class
+    of Python that is no container (a Queue, an Event, a Logger) or C code, in files or in settings of the process (the
+    working directory, the context of decimals), what is only weakly referenced (it stays alive), which classes are
+    derived from one or registered, and how numbers lie in memory (`x is math.nan`, `X.strides`, `X.flags`); and plain
+    numbers among the arguments, whole ones too, and those of NumPy in `data`, are computed with as Values are, in
+    float64: 1 / 0 is inf, and raises no error. Of two results that are returned together, the gradient of one does not
+    pass through the other.
 
     Args:
         function: takes numbers, arrays of numbers, Values, and lists, tuples and dicts of them, and returns Values and
