@@ -4,6 +4,7 @@
 """
 
 import collections
+import functools
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -44,7 +45,7 @@ class Holder(Module):
 class State:
     """Places of many kinds around a program; each holds a number or a Value."""
 
-    def __init__(self, values: Sequence[Any]):
+    def __init__(self, values: Sequence[Any], maxsize: int | None):
         self.values = values
         values[0].scales = [0.5]
         self.listed: list[Any] = [1.0, values[0]]
@@ -54,6 +55,8 @@ class State:
         self.array = np.array([0.5, 2.0])
         self.kind = type("Kind", (Holder,), {})
         self.of_kind = self.kind(1.0)
+        self.keyed = {Holder(0.5): 2.0}
+        self.remember: Any = functools.lru_cache(maxsize)(lambda i: {"number": 0.5 + i})
         self.function: Any = lambda x, k=0.5: x * k
         number: Any = 0.5
 
@@ -88,6 +91,10 @@ READ: list[Callable[[State, Any], Any]] = [
     lambda s, x: x + (2.0 if hasattr(s.values[1], "flag") else 1.0),
     lambda s, x: x * (0.5 if isinstance(s.space.number, int) else 1.5),
     lambda s, x: x * sum(0.5 for item in s.window if isinstance(item, int)),
+    lambda s, x: sum(holder.scaled(x) * weight for holder, weight in s.keyed.items()),
+    lambda s, x: x * s.remember(1)["number"] + s.remember(2)["number"],
+    lambda s, x: type(s.of_kind)(0.5).scaled(x),
+    lambda s, x: x * 0.01 * len(repr(s.holder)),
 ]
 CHANGE: list[Callable[[State, Any, int], Any]] = [
     lambda s, to, i: s.table.update(number=to),
@@ -112,6 +119,13 @@ CHANGE: list[Callable[[State, Any, int], Any]] = [
     lambda s, to, i: s.values[0].scales.__setitem__(0, to),
     lambda s, to, i: setattr(s.values[1], "flag", to),
     lambda s, to, i: vars(s.values[1]).pop("flag", None),
+    lambda s, to, i: setattr(next(iter(s.keyed)), "number", to),
+    lambda s, to, i: s.keyed.update({Holder(to): 0.5}),
+    lambda s, to, i: s.remember(1).update(number=to),
+    lambda s, to, i: s.remember.cache_clear(),
+    lambda s, to, i: s.remember(i),
+    lambda s, to, i: setattr(s.holder, "__dict__", {"number": to, "unused": i}),
+    lambda s, to, i: setattr(s.holder, "weight", Value(0.5)),
 ]
 
 changes = st.tuples(st.sampled_from(CHANGE), st.sampled_from(NUMBERS), st.integers(0, 3))
@@ -123,7 +137,7 @@ turns = st.lists(st.lists(changes, max_size=3), min_size=2, max_size=5)
 @given(programs, turns, st.booleans())
 def test_state_that_changes(steps: Any, turns: Any, method: bool) -> None:
     values = [Value(0.5), Value(-1.25)]
-    state = State(values)
+    state = State(values, [None, 3][len(turns) % 2])
 
     def function(x: Any) -> Any:
         for step in steps:
