@@ -46,6 +46,8 @@ def read(code: CodeType) -> Uses:
         if name in TELLING or instruction.argrepr in ("|=", "|") or (name == "BUILD_MAP" and instruction.arg):
             uses.questions.add(name)
         uses.globals.update(IMPLIED.get(name, IMPLIED.get(instruction.argrepr, ())))
+        if name == "MATCH_CLASS" and instruction.arg:  # by position, the names are in __match_args__
+            uses.globals.add(ANY)
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
         if kind is not None:
             uses[kind].add(instruction.argval)
@@ -83,5 +85,6 @@ def is_given_text(after: Sequence[dis.Instruction], at: int) -> bool:
             argument = last
         if now.opname in ("PRECALL", "CALL") and now.arg == depth:
             found: Any = argument
-            return bool(found) and found.opname == "LOAD_CONST" and isinstance(found.argval, str)
+            alone = at > 1 or now.arg == 1  # of attrgetter others may be names, too
+            return alone and bool(found) and found.opname == "LOAD_CONST" and isinstance(found.argval, str)
     return False

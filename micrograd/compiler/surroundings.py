@@ -53,7 +53,7 @@ class Surroundings:
         self.used: set[str] = set()  # and in that of the user
         self.tells_apart = False  # whether that may ask which objects are the same
         known = -1
-        while known < (known := len(self.names | self.used)):  # new names may be those of attributes met before
+        while known < (known := len(self.names | self.used) + self.tells_apart):  # of attributes met before, perhaps
             self.seen: dict[int, Any] = {id(sys.modules): sys.modules}  # kept alive, so that an id stays that of one
             self.held, self.values = Held(), dict[Value, str]()
             self.named: list[tuple[str, Any]] = [("", x) for x in roots.values()][:1]
@@ -81,8 +81,8 @@ class Surroundings:
         while self.queue:
             path, x = self.queue.popleft()
             self.used |= uses.alias(path, x)
-            if type(x) is str:
-                self.names.update(bytecode.names_in(x))  # perhaps of an attribute
+            if type(x) is str and "{" in x:
+                self.names.update(bytecode.names_in(x))  # a format
             elif type(x) not in watch.ATOMS and id(x) not in self.seen:
                 self.seen[id(x)] = x
                 self.visit(path, x)
@@ -99,7 +99,7 @@ class Surroundings:
         if isinstance(x, Value):
             self.of_value(path, x)
         elif isinstance(x, type):
-            self.of_class(x, called=True)
+            self.of_class(x, called=path != "__class__" or "super" not in self.used)
         elif isinstance(x, FunctionType):
             self.of_function(path, x)
         elif isinstance(x, ModuleType):
@@ -167,7 +167,8 @@ class Surroundings:
                 self.classes.add((base, called))
                 own = base.__module__.startswith(PACKAGE)  # compared whole, which is faster
                 whole = own or self.counting is None or uses.hooks(base)
-                names = None if whole else self.names | uses.special_names(base, called)
+                asked = self.tells_apart or not self.used.isdisjoint(uses.ASKS)
+                names = None if whole else uses.names_of(base, self.names, self.used, asked, called)
                 inside = within(base.__name__, ".{}")
                 self.follow(inside, self.held.namespace(inside, vars(base), names, base))
                 if not own:

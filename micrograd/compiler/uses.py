@@ -24,7 +24,8 @@ PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 ALL = {ANY, "vars", "dir", "__getattribute__", "__setattr__", "asdict", "astuple", "getmembers", "__getstate__"}
 ALL |= {"__reduce__", "__reduce_ex__", "dumps"}
 PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
-PARAMETERS |= {"repr", "str", "ascii", "format", "print", "pformat", "mod", "__repr__", "__str__", "__format__"}
+WRITING = {"repr", "str", "ascii", "format", "print", "pformat", "mod", "__repr__", "__str__", "__format__"}
+PARAMETERS |= WRITING
 GLOBALS = {"globals", "eval", "exec"}
 IMPORTS = {"import_module", "__import__", "modules"}  # of sys.modules
 CALLED = {"type", "__class__", "classmethod"}  # these lead from an object to its class, which may make another
@@ -53,10 +54,11 @@ HOLDERS = {"types", "argparse", "collections", "os", "weakref", "_weakrefset"}
 UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__", "__slotnames__"}
 # Methods that are called by themselves, also where a class gets them later.
 SPECIAL = {name for kind in (list, float, dict) for name in dir(kind) if name.startswith("__")} - UNUSED
-SPECIAL |= {"__call__", "__getattr__", "__enter__", "__exit__", "__next__", "__get__", "__set__", "__match_args__"}
+SPECIAL |= {"__call__", "__getattr__", "__enter__", "__exit__", "__next__", "__get__", "__set__"}
 SPECIAL |= {"close"}  # by contextlib.closing
 SPECIAL -= {"__init__", "__new__", "__class__", "__init_subclass__", "__subclasshook__"}
 MADE = {"__init__", "__new__"}  # of use where a class is called
+COMPARED, WRITTEN = {"__eq__", "__ne__", "__hash__"}, {"__repr__", "__str__", "__format__"}
 INSIDE: dict[Any, tuple[str, ...]] = {  # what is in things around a function
     functools.partial: ("func", "args", "keywords"),
     functools.cached_property: ("func",),
@@ -133,9 +135,17 @@ def modules_of(f: FunctionType, found: Uses) -> set[str]:
     return names
 
 
-def special_names(kind: type, called: bool) -> set[str]:
-    """Those of the methods of a class that are called by themselves."""
-    return {*SPECIAL, *(name for name in vars(kind) if name.startswith("__"))} - UNUSED - (set() if called else MADE)
+def names_of(kind: type, names: set[str], used: set[str], same: bool, called: bool) -> set[str]:
+    """Those in a class that count: names in code that was met, and methods that are called by themselves.
+
+    Args:
+        used: the names in the code of the user.
+        same: whether that may ask which objects are the same,
+        called: and make objects of this class.
+    """
+    asked = (called, MADE), (same, COMPARED), (not used.isdisjoint(WRITING), WRITTEN)
+    unasked = UNUSED.union(*(methods for is_asked, methods in asked if not is_asked)) - used
+    return (names | SPECIAL | {name for name in vars(kind) if name.startswith("__")}) - unasked
 
 
 @functools.cache
