@@ -1693,6 +1693,16 @@ def test_what_a_cache_keeps_of_symbols_is_forgotten(maxsize):
     assert compiled(Value(1.0)).data == 8.0
 
 
+def test_several_cold_caches():
+    one, two = functools.cache(lambda n: [1.0] * n), functools.lru_cache(lambda n: [2.0] * n)
+    compiled = micrograd.compile(lambda x: x * (sum(one(2)) + sum(two(2))))
+    assert compiled(1.0) == 6.0
+    one(2).append(1.0)
+    assert compiled(1.0) == 7.0
+    two(2).append(1.0)
+    assert compiled(1.0) == 8.0
+
+
 def test_a_cold_cached_property():
     class Net:
         def __init__(self):

@@ -45,7 +45,8 @@ class Held:
 
     def remember(self) -> None:
         """Take what caches have got meanwhile for what they had."""
-        self.grown = any(watched.remember() for watched in self.watches + self.caches)
+        grown = [watched.remember() for watched in self.watches + self.caches]
+        self.grown = any(grown)
 
     def put_back(self) -> None:
         for watched in self.watches + self.caches:
