@@ -80,10 +80,12 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             Values in Values, keeps what it computes under vmap and uses it outside of it, or has an operation added by
             hand whose numbers are not made of its parents'. An argument can be gone through once only, could not be put
             together again, or has small whole numbers of NumPy, which wrap around. All is as it was then.
+        RuntimeError: another thread waits while it traces, perhaps for this one.
         ValueError: `static` has a name that is no argument's, or `maxsize` is no number of programs.
 
     Threads may share a compiled function. While one of them traces, others must not use the same Values; the first
-    `backward()` from other results than before traces as well.
+    `backward()` from other results than before traces as well. Where the function waits for threads that call compiled
+    functions, these run as they are while it is traced; for a `backward()` there that traces it must not wait.
     """
     if function is None:
         return functools.partial(compile, static=static, maxsize=maxsize)

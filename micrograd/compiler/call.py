@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..engine import NOTHING, Value
-from ..vmap import is_vmap
+from ..vmap import Compiling, is_vmap
 from .arrays import np
 from .backward import seed
 from .check import LARGE, Check
@@ -17,7 +17,7 @@ from .row import Row
 from .signature import Signature
 from .structure import PLAIN, Results, kinds, result_like, twin
 from .surroundings import Surroundings
-from .symbol import Symbol, number, undisturbed
+from .symbol import Symbol, number
 from .trace import Trace, trace
 
 
@@ -39,7 +39,6 @@ class Call:
         TypeError: the function cannot be compiled.
     """
 
-    @undisturbed()
     def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Signature):
         self.name, self.key, self.structures = name, key, given.structures
         self.is_vmap = is_vmap(function)
@@ -105,7 +104,9 @@ class Call:
 
     def fits(self, given: Signature) -> bool:
         """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
-        may ask of them beside their numbers."""
+        may ask of them beside their numbers. Not while another thread traces a function of the same Values."""
+        if Compiling.running and any(type(v.data) is Symbol for v in self.row_of(given.values).values):
+            return False
         return self.asked == self.answers(given) and self.around.hold()
 
     def answers(self, given: Signature) -> list[Any]:

@@ -14,7 +14,7 @@ from .rounded import ROUNDING, Rounded, Total
 from .signature import Signature
 from .structure import Results, hung, listed
 from .surroundings import Surroundings
-from .symbol import undisturbed
+from .turn import undisturbed
 from .watch import ATOMS, same
 
 RELATIVE = 1e-9  # numbers that differ by less are not looked at again

@@ -15,6 +15,7 @@ from .call import Call
 from .program import Program
 from .signature import Signature
 from .structure import NUMBER, Whole, alike, take_apart
+from .turn import turn, undisturbed
 from .uses import name_of
 
 OFTEN = 8  # so many times something may change before it is told
@@ -46,7 +47,13 @@ class Compiled:
         if compiling.mapped:  # what is called now becomes part of the trace
             return self.function(*args, **kwargs)
         given = self.take_apart(args, kwargs)
-        return self.call_for(given)(given)
+        call = self.fitting(given)
+        if call is None:
+            with turn.wait() as mine:
+                if not mine:  # it is right without a program, too, and may be what that thread waits for
+                    return self.function(*args, **kwargs)
+                call = self.call_for(given)
+        return call(given)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.update_wrapper(Method(self, instance), self, updated=())
@@ -130,17 +137,25 @@ class Compiled:
             self.usual[kinds] = given.names, given.structures
         return given
 
-    def call_for(self, given: Signature) -> Call:
-        """How calls of a signature are done, with what there is around the function now."""
+    def fitting(self, given: Signature) -> Call | None:
+        """How calls of a signature are done, with what there is around the function now, if that is known."""
         key = given.key()
         recent = self.recent
         if key != recent[0]:  # to compare is faster than to look it up
             self.recent = recent = key, self.calls.get(key, [])
-        calls = recent[1]
-        last = self.order[-1].structures if self.order else []
-        for call in calls:
+        for call in recent[1]:
             if call.fits(given):
                 return call
+        return None
+
+    @undisturbed()
+    def call_for(self, given: Signature) -> Call:
+        """How they are done."""
+        if call := self.fitting(given):  # perhaps another thread has found it just now
+            return call
+        key = given.key()
+        calls = self.calls.get(key, [])
+        last = self.order[-1].structures if self.order else []
         if calls:
             self.tell_of(calls[0].around.changes(), "pass it as an argument")
         else:
@@ -169,7 +184,7 @@ class Compiled:
         if often := [name for name in changed if self.changes[name] >= OFTEN]:
             count = self.changes[often[0]]
             text = f"{often[0]} changed {count} times, and {self.name} was traced anew each time: {cure}"
-            warnings.warn(text, stacklevel=4)
+            warnings.warn(text, stacklevel=5)
 
 
 class Method(functools.partial[Any]):

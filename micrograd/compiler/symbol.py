@@ -5,12 +5,9 @@ computation, a graph of Symbols. What needs no number to come is worked out on t
 """
 
 import functools
-import gc
 import math
 import sys
-import threading
-from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from numbers import Real
 from operator import add, mul, neg, sub, truediv
@@ -31,22 +28,6 @@ GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
 # Those of `scalar.py`, which a kind of number has as methods.
 FUNCTIONS = "relu", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "maximum", "minimum", "where_le"
-
-one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Without other threads that trace, and without Python's garbage collector: Symbols are a great many objects, and
-    none of them garbage."""
-    with one_at_a_time:
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            yield
-        finally:
-            if collecting:
-                gc.enable()
 
 
 def operator(op: str) -> tuple[Any, Any]:
