@@ -14,6 +14,7 @@ import itertools
 import math
 import operator
 import os
+import pickle
 import pprint
 import random
 import re
@@ -28,7 +29,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from programs import agree, hidden
+from programs import agree, check, hidden
 
 import micrograd
 from micrograd import Value, vmap
@@ -1016,6 +1017,86 @@ def test_a_gradient_is_not_read_inside():
         micrograd.compile(lambda x: A * x * A.grad)(3.0)
     with pytest.raises(TypeError, match=r"reads \.grad of a Value from outside"):
         micrograd.compile(lambda x: [A * x, B.grad])(3.0)
+
+
+def caught(read):
+    def f(x):
+        try:
+            found = read()
+        except Exception:
+            found = 0.0
+        return A * x + found
+
+    return f
+
+
+READS: list[Callable[[], Any]] = [
+    lambda: getattr(A, "grad", 0.0),
+    lambda: A.grad,
+    lambda: operator.attrgetter("grad")(A),
+    lambda: object.__getattribute__(A, "grad"),
+    lambda: A.__getstate__()[1]["grad"],  # type: ignore[index]
+    lambda: 1.0 if A.__getstate__()[1].get("grad") > 0.0 else 2.0,  # type: ignore[index]
+    lambda: vars(Value)["grad"].__get__(A),
+    lambda: len(str(A.grad)),
+    lambda: hasattr(A, "grad") * 2.0,
+    lambda: copy.copy(A).grad,
+    lambda: copy.deepcopy([A])[0].grad,
+]
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("f", [caught, lambda read: lambda x: A * x + read()], ids=["caught", "plainly"])
+def test_whoever_reads_a_gradient_is_noticed(f, read):
+    with pytest.raises(TypeError, match=r"reads \.grad of a Value from outside|looks at a number"):
+        micrograd.compile(f(read))(3.0)
+    with pytest.raises(TypeError, match=r"reads \.grad of a Value from outside"):
+        micrograd.compile(lambda v: v * (2.0 if v.grad is None else 1.0))(A)
+    assert A.grad == 0.0
+    assert type(vars(Value)["grad"]) is types.MemberDescriptorType
+
+
+def test_copies_of_values_are_leaves_of_their_own():
+    model = MLP(2, [3, 1])
+    copies = [lambda: copy.copy(A), lambda: copy.deepcopy([A])[0], lambda: copy.copy(copy.copy(A))]
+    functions: list[Callable[..., Any]] = [lambda x, c=c: c() * x + A * c() for c in copies]
+    functions.append(lambda x: model([x, 1.0]) * copy.deepcopy(model)([x, 1.0]))
+    for f in functions:
+        for x in (1.0, 3.0):
+            check(f, [A, *model.parameters()], x)
+        out = micrograd.compile(f)(2.0)
+        assert {*out._prev[0]._prev[0].leaves} <= {A, *model.parameters()}
+    with pytest.raises(TypeError, match=r"reads \.grad"):  # which the copy has as well
+        micrograd.compile(lambda x: [copy.copy(A), A * x])(1.0)
+
+
+def test_pickle_inside_is_refused():
+    with pytest.raises(TypeError, match="pickle looks at a number"):
+        micrograd.compile(lambda x: A * x * len(pickle.dumps(A)))(1.0)
+
+
+class Remembering(Module):
+    def __init__(self):
+        self.w, self.last, self.history = Value(1.0), None, list[Any]()
+
+    def loss(self, x):
+        return self.w * x + sum(p * p for p in self.parameters())
+
+
+@pytest.mark.parametrize("kept", [lambda net, y: setattr(net, "last", y), lambda net, y: net.history.append(y)])
+@pytest.mark.parametrize("run", [lambda f: f, lambda f: f.function], ids=["compiled", "plain"])
+def test_a_result_that_is_kept_is_no_parameter(kept, run):
+    net = Remembering()
+    compiled = micrograd.compile(lambda x: net.loss(x))
+    for x in (2.0, 3.0, 4.0):
+        check(net.loss, [net.w], x, compiled=compiled)
+        kept(net, run(compiled)(x))
+        assert len(net.parameters()) == 1
+
+
+def test_what_a_result_from_before_was_computed_from_can_be_seen():
+    before = A * 5.0
+    check(lambda x: before * x + len(before._prev), [A], 2.0)
 
 
 def test_backward_inside_over_values_from_inside():

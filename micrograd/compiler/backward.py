@@ -13,12 +13,15 @@ from .symbol import Symbol
 
 
 @contextmanager
-def standing_in(numbers: Mapping[Value, Any]) -> Iterator[None]:
-    """Let numbers stand in the data of Values, which are leaves meanwhile; then put everything back."""
+def standing_in(numbers: Mapping[Value, Any], cut: bool = True) -> Iterator[None]:
+    """Let numbers stand in the data of Values, which are leaves meanwhile, if they are `cut` off from what they were
+    computed from; then put everything back."""
     before = [(v, v.data, v.grad, v._prev, v._grad_fn) for v in numbers]
     try:
         for v, number in numbers.items():
-            v.data, v.grad, v._prev, v._grad_fn = number, UNTOUCHED, (), NOTHING
+            v.data, v.grad = number, UNTOUCHED
+            if cut:
+                v._prev, v._grad_fn = (), NOTHING
         yield
     finally:
         for v, data, grad, parents, grad_fn in before:

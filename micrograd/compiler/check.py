@@ -92,9 +92,12 @@ class Check:
     ) -> Iterator[Results]:
         """Run the function once more as it is, on numbers of some kind."""
         every = {v: v.data for v in (*given.values, *self.around.values)} | dict(numbers)
-        with standing_in({v: kind(x) for v, x in every.items() if x is not None}), during(loop):
-            known = [x if kind is float else kind(x) for found in given.numbers for x in listed(found)]
-            yield Results(self.name, given.call(self.function, given.filled(iter(known), iter(given.values), True)))
+        every = {v: kind(x) for v, x in every.items() if x is not None}
+        known = [x if kind is float else kind(x) for found in given.numbers for x in listed(found)]
+        with standing_in(every, cut=False), during(loop):
+            returned = given.call(self.function, given.filled(iter(known), iter(given.values), True))
+        with standing_in(every):
+            yield Results(self.name, returned)
 
     def compare(
         self,

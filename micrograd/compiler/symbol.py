@@ -194,6 +194,7 @@ class Symbol:
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
     __format__ = looked_at("a format")
+    __reduce_ex__ = looked_at("pickle")
 
     def __getattr__(self, name: str) -> Any:
         libraries = is_taken(sys._getframe(1).f_code.co_filename)  # which do without
