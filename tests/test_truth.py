@@ -1099,6 +1099,57 @@ def test_what_a_result_from_before_was_computed_from_can_be_seen():
     check(lambda x: before * x + len(before._prev), [A], 2.0)
 
 
+SLOPE = {"is": 2.0}
+
+
+def reversed_by_closure(v):
+    def backward(out):
+        out._prev[0].grad += out.grad * -SLOPE["is"]
+
+    return Value(v.data * 1.0, (v,), "reversed", backward)
+
+
+def reversed_as_in_the_first_release(v):
+    out = Value(v.data * 1.0, (v,), "reversed")
+
+    def backward():
+        v.grad += out.grad * -SLOPE["is"]
+
+    out._backward = backward
+    return out
+
+
+class Reversing(Value):
+    __slots__ = ()
+
+    def relu(self):
+        return reversed_by_closure(self)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: reversed_by_closure(A) * x,
+        lambda x: reversed_as_in_the_first_release(A) * x + B,
+        lambda x: sum(vmap(lambda y: reversed_by_closure(A * y))([x, 3.0])),
+        lambda x: (Reversing(0.0) * x + A).tanh() + reversed_by_closure(A * B) + Reversing(x).relu(),
+    ],
+)
+def test_what_the_way_back_of_an_operation_by_hand_reads_is_of_now(use, monkeypatch):
+    compiled = micrograd.compile(use)
+    for first, then in ((2.0, 5.0), (3.0, 2.0), (2.0, 2.0), (3.0, 1.0), (2.0, 7.0), (2.0, 2.0)):
+        found = []
+        for f in (use, compiled):
+            monkeypatch.setitem(SLOPE, "is", first)
+            out = f(1.5)
+            monkeypatch.setitem(SLOPE, "is", then)
+            out.backward()
+            found.append([out.data, A.grad, B.grad])
+            A.grad = B.grad = 0.0
+        agree(found[1], found[0])
+    assert len(compiled.order) < 5
+
+
 def test_backward_inside_over_values_from_inside():
     def f(x):
         inner = Value(x)

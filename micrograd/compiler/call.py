@@ -19,6 +19,7 @@ from .structure import PLAIN, Results, kinds, result_like, twin
 from .surroundings import Surroundings
 from .symbol import Symbol, number
 from .trace import Trace, trace
+from .turn import undisturbed
 
 
 class Call:
@@ -112,6 +113,18 @@ class Call:
     def answers(self, given: Signature) -> list[Any]:
         return given.asked(self.around.asks, self.around.values) if any(self.around.asks) else []
 
+    def gradients(self, *asked: Any) -> tuple[Sequence[int], Sequence[float], Sequence[int]]:
+        """Those of the program. Where somebody's code is part of its ways back, and something around has changed since
+        the call, these are found anew, as that code is now, and not kept."""
+        if not self.written.by_hand or self.around.hold():
+            return self.program.gradients(*asked)
+        with undisturbed():
+            kept, self.program.ways = self.program.ways, {}
+            try:
+                return self.program.gradients(*asked)
+            finally:
+                self.program.ways = kept
+
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.
 
@@ -144,7 +157,7 @@ class Call:
             parts: dict[int, Any] = node.grad
             outputs = tuple(sorted(parts))
             seeds, arguments = [parts[i] for i in outputs], (*bound, *kept)
-            reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
+            reached, gradients, met = self.gradients(outputs, seeds, arguments, not history)
             if program.unchecked and self.size <= LARGE and self.around.hold():
                 items = {self.items[i]: seed for i, seed in parts.items()}
                 found = dict.fromkeys(leaves, 0.0)

@@ -7,12 +7,14 @@ function, written down. `derivative` then goes back through that graph: the grad
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from types import CodeType
 from typing import Any, NamedTuple
 
 from ..engine import ByHand, Constant, Value, data_of, graph
 from .backward import gradients, standing_in
 from .batch import Batch, Batches, during
-from .callers import called_from_here
+from .callers import OWN, called_from_here
 from .structure import Results, values_in
 from .surroundings import Surroundings
 from .symbol import KEPT, Symbol, looked_at, ordered
@@ -51,6 +53,7 @@ class Trace(NamedTuple):
         computed: those of its items that a program is to compute.
         order: the Symbols that these are made of, arguments first.
         batch: the call under vmap, if there was one only.
+        by_hand: whether on the way back there is code of somebody, who may read there what is around the function.
     """
 
     leaves: dict[Value, Symbol]
@@ -59,6 +62,7 @@ class Trace(NamedTuple):
     computed: list[Any]
     order: list[Symbol]
     batch: Batch | None
+    by_hand: bool
 
 
 def trace(
@@ -182,6 +186,8 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
             raise TypeError(ASSIGNED)
     with standing_in(stand_ins):
         leaves, made = graph(Value(0.0, values_in(returned.items)))
+        inner = [graph(Value(0.0, values_in(v.items)))[1][:-1] for v in batches.made]
+        by_hand = any(map(is_by_hand, {getattr(v._grad_fn, "__code__", None) for v in chain(made[:-1], *inner)}))
         for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:
             if any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev):
                 strangers[v] = None
@@ -196,7 +202,12 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}
     batch = batches.made[0] if len(batches.made) == 1 else None
-    return Trace(used, others, returned, computed, order, batch), strangers
+    return Trace(used, others, returned, computed, order, batch, by_hand), strangers
+
+
+def is_by_hand(code: CodeType | None) -> bool:
+    """Whether the code of a backward closure is not that of an operation of this package."""
+    return code is None or code.co_filename not in OWN
 
 
 def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> tuple[list[Any], set[Value]]:
