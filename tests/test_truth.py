@@ -2434,6 +2434,59 @@ def test_bools_of_numpy_are_not_added():
     assert [compiled(np.array(X)).data for X in ([False, True], [True, True])] == [0.0, 2.0]
 
 
+class Degrees(float):
+    unit: str
+
+    def __new__(cls, x, unit):
+        made = super().__new__(cls, x)
+        made.unit = unit
+        return made
+
+
+def test_numbers_of_a_class_that_takes_more_than_a_number():
+    for x in (Degrees(1.0, "C"), Degrees(2.0, "F")):
+        check(lambda d: A * (d + 1) * -d, [A], x)
+        check(lambda d, e: A * d / e + d * e if isinstance(d, Degrees) else A, [A], x, 2.0)
+    for f in (lambda d: A * len(d.unit), lambda d: A * (2.0 if getattr(d, "unit", "") == "F" else 1.0)):
+        with pytest.raises(TypeError, match=r"\.unit looks at a number"):
+            micrograd.compile(f)(Degrees(1.0, "C"))
+
+
+ASKING: list[Callable[..., Any]] = [
+    lambda v, x: v * x if isinstance(v.data, float) else v * x * 2.0,
+    lambda v, x: v * x * (2.0 if isinstance(v.data, np.floating) else 3.0),
+    lambda v, x: v * x + (2.0 if isinstance(v.data * 2, int) else 1.0),
+    lambda v, x: (v + v) * x if issubclass(v.data.__class__, int) else x * A,
+]
+
+
+@pytest.mark.parametrize("f", ASKING)
+@pytest.mark.parametrize("is_argument", [False, True])
+def test_the_type_of_data(f, is_argument):
+    """A Value makes a float of its number, but one may assign another."""
+    v = Value(2.0)
+    compiled = micrograd.compile(f if is_argument else lambda x: f(v, x))
+    for data in (2.0, 3, 4, np.float64(1.5), True, 2.5, 3):
+        v.data = data
+        assert compiled(*[v] * is_argument, 1.5).data == f(v, 1.5).data
+    assert len(compiled.order) <= 4
+
+
+def test_the_type_of_data_in_a_home_is_float():
+    model = MLP(8, [8, 1])
+    optimizer = micrograd.optim.SGD(model.parameters(), lr=0.01)
+    compiled = micrograd.compile(lambda x: sum(p * x if isinstance(p.data, float) else p for p in model.parameters()))
+    for _ in range(5):
+        optimizer.zero_grad()
+        compiled(2.0).backward()
+        optimizer.step()
+    assert len(compiled.order) == 1
+    assert sum(type(p) is not Value for p in model.parameters()) > 64
+    model.parameters()[0].data = 3
+    assert compiled(1.0).data == pytest.approx(compiled.function(1.0).data, rel=1e-12)
+    assert len(compiled.order) == 2
+
+
 def test_whether_a_gradient_is_none_is_refused():
     with pytest.raises(TypeError, match=r"reads \.grad of a Value"):
         micrograd.compile(lambda x: A * x * (1.0 if A.grad is None else 2.0))(1.0)

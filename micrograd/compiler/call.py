@@ -11,7 +11,7 @@ from .backward import seed
 from .check import LARGE, Check
 from .cost import is_narrow
 from .floats import FloatProgram
-from .home import settle
+from .home import View, settle
 from .program import Program
 from .row import Row
 from .signature import Signature
@@ -111,7 +111,11 @@ class Call:
         return self.asked == self.answers(given) and self.around.hold()
 
     def answers(self, given: Signature) -> list[Any]:
-        return given.asked(self.around.asks, self.around.values) if any(self.around.asks) else []
+        asks = self.around.asks
+        found = given.asked(asks, self.around.values) if any(asks) else []
+        if asks.types and "data" in self.around.used:  # an optimiser, whose Values are views, makes floats
+            found += [float if type(v) is View else type(v.data) for v in (*self.around.values, *given.values)]
+        return found
 
     def gradients(self, *asked: Any) -> tuple[Sequence[int], Sequence[float], Sequence[int]]:
         """Those of the program. Where somebody's code is part of its ways back, and something around has changed since

@@ -59,7 +59,10 @@ def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
 
 @functools.cache
 def kind_of(op: str, *kinds: Any) -> type:
-    return type(OPERATORS[op](*(kind(1) for kind in kinds)))
+    try:
+        return type(OPERATORS[op](*(kind(1) for kind in kinds)))
+    except Exception:  # somebody's class, which is not made of a number
+        return float
 
 
 def plain(x: Any) -> Any:
@@ -198,8 +201,8 @@ class Symbol:
 
     def __getattr__(self, name: str) -> Any:
         libraries = is_taken(sys._getframe(1).f_code.co_filename)  # which do without
-        if not libraries and not name.startswith("__") and hasattr(self.kind, name):
-            return looked_at(f".{name}")(self)
+        if not libraries and not name.startswith("__") and (hasattr(self.kind, name) or self.kind.__dictoffset__):
+            return looked_at(f".{name}")(self)  # of objects with a __dict__ it may be in there
         raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
 
 
@@ -207,10 +210,10 @@ for name in FUNCTIONS:
     setattr(Symbol, name, function(name))
 
 
-def number(kind: type) -> Symbol:
+def number(kind: type, op: str = "input") -> Symbol:
     """A number to come of some type."""
-    symbol = Symbol("input")
-    symbol.kind = kind
+    symbol = Symbol(op)
+    symbol.kind = float if hasattr(kind, "where_le") else kind  # a Value in a Value is refused later
     return symbol
 
 

@@ -17,7 +17,7 @@ from .batch import Batch, Batches, during
 from .callers import OWN, called_from_here
 from .structure import Results, values_in
 from .surroundings import Surroundings
-from .symbol import KEPT, Symbol, looked_at, ordered
+from .symbol import KEPT, Symbol, looked_at, number, ordered
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
 READ = "the function reads .grad of a Value from outside; pass the number in as an argument"
@@ -175,7 +175,7 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     Returns:
         What was found, and what has a number although it was made of Symbols.
     """
-    stand_ins = {v: Symbol("leaf") for v in known if v.data is not None}
+    stand_ins = {v: number(type(v.data), "leaf") for v in known if v.data is not None}
     batches, strangers = Batches(on_symbols=True), dict[Value, None]()
     with standing_in(stand_ins, cut=False), during(batches):
         for v in stand_ins:
