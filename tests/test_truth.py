@@ -2434,6 +2434,102 @@ def test_bools_of_numpy_are_not_added():
     assert [compiled(np.array(X)).data for X in ([False, True], [True, True])] == [0.0, 2.0]
 
 
+class Scale:
+    __slots__ = ("w",)
+
+    def __init__(self):
+        self.w = A
+
+    def __call__(self, *xs):
+        return self.w * xs[-1] * len(xs)
+
+
+def test_what_is_compiled_is_an_attribute_of_a_class_as_the_function_is():
+    def last(*xs):
+        return A * xs[-1] * len(xs)
+
+    def attributes(compile):
+        scale = Scale()
+
+        class Net:
+            k = 3.0
+            function = compile(last)
+            partial = compile(functools.partial(last))
+            thing = compile(scale)
+            bound = compile(scale.__call__)
+            builtin = compile(sum)
+            static_above = staticmethod(compile(last))
+            static_below = compile(staticmethod(last))
+            class_above: Any = classmethod(compile(lambda cls, *xs: A * xs[-1] * len(xs) * cls.k))
+            class_below: Any = compile(classmethod(lambda cls, *xs: A * xs[-1] * len(xs) * cls.k))
+
+        return Net
+
+    plain, compiled = attributes(lambda f: f), attributes(micrograd.compile)
+    for name in [name for name in vars(plain) if not name.startswith("__") and name != "k"]:
+        x = [1.0, A] if name == "builtin" else 2.0
+        for of in (lambda kind: kind, lambda kind: kind()):
+            got, want = (getattr(of(kind), name)(x).data for kind in (compiled, plain))
+            assert got == want, name
+        assert "scalar operation" in str(getattr(compiled, name).program), name
+    assert compiled().static_below(2.0).data == 4.0
+    assert compiled.class_below.args == (compiled,)
+
+
+BUILT_IN: list[tuple[Callable[..., Any], Any]] = [
+    (sum, [[A, 2.0]]),
+    (operator.add, [A, 2.0]),
+    (pow, [A, 2]),
+    (operator.itemgetter(0), [[A, B]]),
+    (operator.methodcaller("relu"), [A]),
+    (Value.relu, [A]),
+    (A.__add__, [2.0]),
+    (max, [[A]]),
+    (Scale(), [3.0]),
+    (dict, [[("a", A)]]),
+]
+
+
+@pytest.mark.parametrize(("f", "arguments"), BUILT_IN)
+def test_callables_that_are_no_functions(f, arguments):
+    check(f, [A, B], *arguments)
+
+
+def test_a_signature_that_is_not_known_has_no_names():
+    with pytest.raises(ValueError, match="max has no argument x"):
+        micrograd.compile(max, static=("x",))
+    with pytest.raises(TypeError, match="> looks at a number"):
+        micrograd.compile(max)(A, B)
+    with pytest.raises(TypeError, match="not a callable"):
+        micrograd.compile(5)  # type: ignore[arg-type]
+
+
+def test_a_copy_has_the_attributes_that_somebody_has_added():
+    def f(x):
+        return A * x
+
+    f.rate = 1.0  # type: ignore[attr-defined]
+    compiled = micrograd.compile(f)
+    compiled.tag = [2.0]
+    for made, same in ((copy.copy(compiled), True), (copy.deepcopy(compiled), False)):
+        assert (made.rate, made.tag, made.tag is compiled.tag) == (1.0, [2.0], same)
+        assert made is not compiled
+        assert made(3.0).data == 6.0
+
+
+def test_plain_things_of_numpy_and_slices_stay_what_they_are():
+    compiled = micrograd.compile(lambda x, flag, name: x * (2 if flag is np.True_ or flag is True else 3) * len(name))
+    for flag in (np.float64(1.0) > 0, True, np.False_, False):
+        for name in ("ab", np.array(["abc"])[0], np.array([b"abcd"])[0]):
+            assert compiled(A, flag, name).data == compiled.function(A, flag, name).data
+    assert len(compiled.order) == 12
+    check(lambda x, flag: x * flag + sum(x * y for y in [flag, 1.0]), [A], A, np.True_)
+    compiled = micrograd.compile(lambda xs, part: sum(xs[part], Value(0.0)))
+    for i in (0, 1, 0, 1):
+        check(compiled.function, [A, B], [A, B, A], slice(i, None), compiled=compiled)
+    assert len(compiled.order) == 2
+
+
 class Degrees(float):
     unit: str
 

@@ -89,6 +89,8 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     """
     if function is None:
         return functools.partial(compile, static=static, maxsize=maxsize)
+    if isinstance(function, staticmethod | classmethod):  # which say how it is called as an attribute of a class
+        return type(function)(compile(function.__func__, static=static, maxsize=maxsize))
     from .compiled import Compiled
 
     return Compiled(function, static, maxsize)
