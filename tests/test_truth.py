@@ -2530,6 +2530,37 @@ def test_plain_things_of_numpy_and_slices_stay_what_they_are():
     assert len(compiled.order) == 2
 
 
+PAIRS: list[Callable[[Any, Any], list[Any]]] = [
+    lambda q, k: [q, k],
+    lambda q, k: [[q, k], 0.0],
+    lambda q, k: [(q, [k]), 0.0],
+    lambda q, k: [{"q": q, "k": [1.0, k]}, 0.0],
+    lambda q, k: [[q], {"k": (k, q)}],
+]
+
+
+def leaves_of(x):
+    if isinstance(x, dict | list | tuple) and not (isinstance(x, list) and isinstance(x[0], float | Value)):
+        return [y for item in (x.values() if isinstance(x, dict) else x) for y in leaves_of(item)]
+    return [x]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("kind", [np.array, list, lambda xs: np.array([Value(x) for x in xs], dtype=object)])
+def test_which_arrays_and_lists_among_the_arguments_are_the_same(pair, kind):
+    def f(x, y):
+        first, *others = [z for z in leaves_of([x, y]) if not isinstance(z, float)]
+        return sum(A * z for z in first) * sum(2.0**i for i, z in enumerate(others) if z is first)
+
+    first, second = kind([1.0, 2.0]), kind([1.0, 2.0])
+    for order in ([first, second], [second, first]):
+        compiled = micrograd.compile(f)
+        for q in order:
+            for k in order:
+                check(f, [A], *pair(q, k), compiled=compiled)
+        assert len(compiled.order) == 2
+
+
 class Degrees(float):
     unit: str
 
