@@ -2561,6 +2561,30 @@ def test_which_arrays_and_lists_among_the_arguments_are_the_same(pair, kind):
         assert len(compiled.order) == 2
 
 
+@pytest.mark.parametrize("f", [lambda X: X * 2, lambda X: [A, {"X": X}], lambda X: [X.reshape(1, 2), X / 3.0]])
+@pytest.mark.parametrize("X", [np.array([1, 2]), np.array([True, False])])
+def test_arrays_of_another_type_that_are_returned(f, X):
+    compiled = micrograd.compile(f)
+    with pytest.raises(TypeError, match=r"returned an array of another type than float64, .* return X\.astype"):
+        compiled(X)
+    check(f, [A], X.astype(float), compiled=compiled)
+
+
+@pytest.mark.parametrize(
+    ("f", "batch"),
+    [
+        (lambda v: v * 2.0 if v is A else v * 3.0, [A, Value(3.0)]),
+        (lambda v: A * v * 2.0 if isinstance(v, int) else A * v * 3.0, [1, 2.0]),
+    ],
+)
+def test_samples_that_are_told_apart(f, batch):
+    """All samples take the same way, and the error says so."""
+    compiled = micrograd.compile(vmap(f))
+    compiled([Value(1.0), Value(2.0)] if batch[0] is A else [1.0, 2.0])
+    with pytest.raises(TypeError, match="under vmap all samples take the same way"):
+        compiled(batch)
+
+
 class Degrees(float):
     unit: str
 

@@ -53,7 +53,9 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     C code, what is only weakly referenced (it stays alive), which classes are derived from one or registered, and how
     numbers lie in memory (`x is math.nan`, `X.strides`); and plain numbers among the arguments, whole ones too, and
     those of NumPy in `data`, are computed with as Values are, in float64: 1 / 0 is inf, and raises no error. Of two
-    results that are returned together, the gradient of one does not pass through the other.
+    results that are returned together, the gradient of one does not pass through the other; lists that are returned are
+    new ones, and numbers that are computed floats. An operation added by hand finds, on its way back, the data of the
+    way forward.
 
     Args:
         function: takes numbers, arrays of numbers, Values, and lists, tuples and dicts of them, and returns Values and

@@ -24,7 +24,8 @@ CURE = (
     "It depends on something else than its arguments and what is around it. Random numbers and the time are passed in "
     "as arguments; new state is returned, and passed in again; a choice is made with where_le(), maximum() or "
     "minimum(), or outside, of scores that are returned; arguments that are sizes are named in static=(...); arrays "
-    "of another type than float64 are computed with as float64, X.astype(float)"
+    "of another type than float64 are computed with as float64, X.astype(float); under vmap all samples take the same "
+    "way, so that none is told by its type, or by being (`is`) a Value from outside"
 )
 
 
@@ -43,6 +44,11 @@ class Check:
         """
         known = {*given.values, *self.around.values, *numbers}  # from before the call
         pairs = [(x, y) for x, y in zip(made.items, plain.items) if isinstance(x, Value)]
+        if made.structure != plain.structure and without_dtypes(made.structure) == without_dtypes(plain.structure):
+            raise TypeError(
+                f"{self.name} returned an array of another type than float64, in which a program computes: return "
+                f"X.astype(float)"
+            )
         alike = (made.structure, made.index) == (plain.structure, plain.index)
         if not alike or any(x is not y for x, y in pairs if x in known or y in known):
             raise TypeError(f"{self.name} returned something of another structure when it ran again. {CURE}")
@@ -117,6 +123,13 @@ class Check:
                     f"{self.name} computes something else when it is compiled: {what[i]} is {got[i]!r}, without "
                     f"compile it is {wanted[i]!r}. {CURE}"
                 )
+
+
+def without_dtypes(structure: Any) -> Any:
+    """A structure, whatever the types of numbers in its arrays are."""
+    if not isinstance(structure, tuple):
+        return structure
+    return structure[:2] if structure[:1] == ("numbers",) else tuple(map(without_dtypes, structure))
 
 
 def stays(x: Any, y: Any) -> bool:
