@@ -3,12 +3,14 @@
 import functools
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Compiling(threading.local):
-    """While a thread traces a function, `mapped` does what `loop` does; inside of a sample it is that again."""
+    """While a thread traces a function, `mapped` does what `loop` does; inside of a sample it is that again. In all
+    threads, `running` tells whether one of them is in such a function."""
 
+    running: ClassVar[int] = 0
     mapped: Callable[..., list[Any]] | None = None
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from programs import blocks_grown
@@ -12,6 +13,7 @@ import micrograd.functional as F
 from micrograd import Value, vmap
 from micrograd.viz import draw_dot, replay
 
+W = Value(2.0)
 X = [[0.1, -0.4, 1.2], [0.7, 0.3, -0.9], [-1.1, 0.2, 0.5], [0.0, 0.6, -0.2]]
 
 
@@ -38,6 +40,7 @@ def test_threads_that_draw_at_the_same_time():
     code = """
 import shutil, sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from micrograd import Value
 from micrograd.viz import replay
 shutil.which = lambda name: None
@@ -103,3 +106,59 @@ def test_no_text_of_the_user_gets_into_code(text):
     for source in compiled.program.source, exported.source:
         assert "import os" not in source
         assert "__import__" not in source
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_function_that_waits_for_threads_which_call_compiled_ones(mapped, warm, monkeypatch):
+    monkeypatch.setattr("micrograd.compiler.turn.PATIENCE", 0.2)
+    one = micrograd.compile(vmap(lambda x: W * x) if mapped else lambda x: [W * x])
+    batch: list[Any] = [[1.0], [2.0]] if mapped else [1.0, 2.0]
+    if warm:
+        one(batch[0])
+    with ThreadPoolExecutor(2) as pool:
+        f = micrograd.compile(lambda xs: sum(y for [y] in pool.map(one, xs)))
+        for x in (1.0, 5.0):
+            batch[0], W.grad = [x] if mapped else x, 0.0
+            out = f(batch)
+            out.backward()
+            assert (out.data, W.grad) == (2.0 * (x + 2.0), x + 2.0)
+    assert len(f.order) == 1
+    assert len(one.order) == warm
+
+
+def test_a_function_that_waits_for_a_thread_which_goes_back(monkeypatch):
+    monkeypatch.setattr("micrograd.compiler.turn.PATIENCE", 0.2)
+    square = micrograd.compile(lambda v: v * v)
+    square(Value(1.0))
+
+    def slope(x):
+        v = Value(x)
+        square(v).backward()
+        return v.grad
+
+    with ThreadPoolExecutor(1) as pool:
+        f = micrograd.compile(lambda x: W * x * pool.submit(slope, 3.0).result())
+        with pytest.raises(RuntimeError, match="another thread waits, in a function that is traced"):
+            f(1.0)
+        assert slope(3.0) == 6.0
+        assert f(1.0).data == 12.0
+
+
+def test_a_thread_that_uses_other_values_runs_its_program_while_a_function_is_traced():
+    other = micrograd.compile(lambda v: v * 2.0 + 1.0)
+    other(Value(1.0))
+    with ThreadPoolExecutor(1) as pool:
+        f = micrograd.compile(lambda x: W * x * len(pool.submit(lambda: other(Value(3.0))._prev[0]._op).result()))
+        assert f(1.0).data == 2.0 * len("<lambda>")
+
+
+def test_threads_that_all_call_a_function_for_the_first_time(model):
+    """One of them traces it, and the others wait."""
+    for _ in range(5):
+        compiled = micrograd.compile(lambda X: [a * b for a, b in vmap(model)(X)])
+        batches = [[[x * i, y, z] for x, y, z in X] for i in range(16)]
+        with ThreadPoolExecutor(8) as pool:
+            got = [*pool.map(lambda batch, f=compiled: [v.data for v in f(batch)], batches)]
+        assert got == [pytest.approx([v.data for v in compiled.function(batch)], rel=1e-9) for batch in batches]
+        assert len(compiled.order) == 1

@@ -15,6 +15,7 @@ import itertools
 import math
 import operator
 import os
+import pickle
 import pprint
 import random
 import re
@@ -29,7 +30,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from programs import agree, hidden
+from programs import agree, check, hidden
 
 import micrograd
 from micrograd import Value, vmap
@@ -1018,6 +1019,137 @@ def test_a_gradient_is_not_read_inside():
         micrograd.compile(lambda x: A * x * A.grad)(3.0)
     with pytest.raises(TypeError, match=r"reads \.grad of a Value from outside"):
         micrograd.compile(lambda x: [A * x, B.grad])(3.0)
+
+
+def caught(read):
+    def f(x):
+        try:
+            found = read()
+        except Exception:
+            found = 0.0
+        return A * x + found
+
+    return f
+
+
+READS: list[Callable[[], Any]] = [
+    lambda: getattr(A, "grad", 0.0),
+    lambda: A.grad,
+    lambda: operator.attrgetter("grad")(A),
+    lambda: object.__getattribute__(A, "grad"),
+    lambda: A.__getstate__()[1]["grad"],  # type: ignore[index]
+    lambda: 1.0 if A.__getstate__()[1].get("grad") > 0.0 else 2.0,  # type: ignore[index]
+    lambda: vars(Value)["grad"].__get__(A),
+    lambda: len(str(A.grad)),
+    lambda: hasattr(A, "grad") * 2.0,
+    lambda: copy.copy(A).grad,
+    lambda: copy.deepcopy([A])[0].grad,
+]
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("f", [caught, lambda read: lambda x: A * x + read()], ids=["caught", "plainly"])
+def test_whoever_reads_a_gradient_is_noticed(f, read):
+    with pytest.raises(TypeError, match=r"reads \.grad of a Value from outside|looks at a number"):
+        micrograd.compile(f(read))(3.0)
+    with pytest.raises(TypeError, match=r"reads \.grad of a Value from outside"):
+        micrograd.compile(lambda v: v * (2.0 if v.grad is None else 1.0))(A)
+    assert A.grad == 0.0
+    assert type(vars(Value)["grad"]) is types.MemberDescriptorType
+
+
+def test_copies_of_values_are_leaves_of_their_own():
+    model = MLP(2, [3, 1])
+    copies = [lambda: copy.copy(A), lambda: copy.deepcopy([A])[0], lambda: copy.copy(copy.copy(A))]
+    functions: list[Callable[..., Any]] = [lambda x, c=c: c() * x + A * c() for c in copies]
+    functions.append(lambda x: model([x, 1.0]) * copy.deepcopy(model)([x, 1.0]))
+    for f in functions:
+        for x in (1.0, 3.0):
+            check(f, [A, *model.parameters()], x)
+        out = micrograd.compile(f)(2.0)
+        assert {*out._prev[0]._prev[0].leaves} <= {A, *model.parameters()}
+    with pytest.raises(TypeError, match=r"reads \.grad"):  # which the copy has as well
+        micrograd.compile(lambda x: [copy.copy(A), A * x])(1.0)
+
+
+def test_pickle_inside_is_refused():
+    with pytest.raises(TypeError, match="pickle looks at a number"):
+        micrograd.compile(lambda x: A * x * len(pickle.dumps(A)))(1.0)
+
+
+class Remembering(Module):
+    def __init__(self):
+        self.w, self.last, self.history = Value(1.0), None, list[Any]()
+
+    def loss(self, x):
+        return self.w * x + sum(p * p for p in self.parameters())
+
+
+@pytest.mark.parametrize("kept", [lambda net, y: setattr(net, "last", y), lambda net, y: net.history.append(y)])
+@pytest.mark.parametrize("run", [lambda f: f, lambda f: f.function], ids=["compiled", "plain"])
+def test_a_result_that_is_kept_is_no_parameter(kept, run):
+    net = Remembering()
+    compiled = micrograd.compile(lambda x: net.loss(x))
+    for x in (2.0, 3.0, 4.0):
+        check(net.loss, [net.w], x, compiled=compiled)
+        kept(net, run(compiled)(x))
+        assert len(net.parameters()) == 1
+
+
+def test_what_a_result_from_before_was_computed_from_can_be_seen():
+    before = A * 5.0
+    check(lambda x: before * x + len(before._prev), [A], 2.0)
+
+
+SLOPE = {"is": 2.0}
+
+
+def reversed_by_closure(v):
+    def backward(out):
+        out._prev[0].grad += out.grad * -SLOPE["is"]
+
+    return Value(v.data * 1.0, (v,), "reversed", backward)
+
+
+def reversed_as_in_the_first_release(v):
+    out = Value(v.data * 1.0, (v,), "reversed")
+
+    def backward():
+        v.grad += out.grad * -SLOPE["is"]
+
+    out._backward = backward
+    return out
+
+
+class Reversing(Value):
+    __slots__ = ()
+
+    def relu(self):
+        return reversed_by_closure(self)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: reversed_by_closure(A) * x,
+        lambda x: reversed_as_in_the_first_release(A) * x + B,
+        lambda x: sum(vmap(lambda y: reversed_by_closure(A * y))([x, 3.0])),
+        lambda x: (Reversing(0.0) * x + A).tanh() + reversed_by_closure(A * B) + Reversing(x).relu(),
+    ],
+)
+def test_what_the_way_back_of_an_operation_by_hand_reads_is_of_now(use, monkeypatch):
+    compiled = micrograd.compile(use)
+    for first, then in ((2.0, 5.0), (3.0, 2.0), (2.0, 2.0), (3.0, 1.0), (2.0, 7.0), (2.0, 2.0)):
+        found = []
+        for f in (use, compiled):
+            monkeypatch.setitem(SLOPE, "is", first)
+            out = f(1.5)
+            monkeypatch.setitem(SLOPE, "is", then)
+            out.backward()
+            found.append([out.data, A.grad, B.grad])
+            A.grad = B.grad = 0.0
+        agree(found[1], found[0])
+    assert len(compiled.order) < 5
 
 
 def test_backward_inside_over_values_from_inside():
@@ -2567,6 +2699,210 @@ def test_bools_of_numpy_are_not_added():
         compiled(np.array([False, True]))
     compiled = micrograd.compile(lambda X: A * (X[0] * X[1]))
     assert [compiled(np.array(X)).data for X in ([False, True], [True, True])] == [0.0, 2.0]
+
+
+class Scale:
+    __slots__ = ("w",)
+
+    def __init__(self):
+        self.w = A
+
+    def __call__(self, *xs):
+        return self.w * xs[-1] * len(xs)
+
+
+def test_what_is_compiled_is_an_attribute_of_a_class_as_the_function_is():
+    def last(*xs):
+        return A * xs[-1] * len(xs)
+
+    def attributes(compile):
+        scale = Scale()
+
+        class Net:
+            k = 3.0
+            function = compile(last)
+            partial = compile(functools.partial(last))
+            thing = compile(scale)
+            bound = compile(scale.__call__)
+            builtin = compile(sum)
+            static_above = staticmethod(compile(last))
+            static_below = compile(staticmethod(last))
+            class_above: Any = classmethod(compile(lambda cls, *xs: A * xs[-1] * len(xs) * cls.k))
+            class_below: Any = compile(classmethod(lambda cls, *xs: A * xs[-1] * len(xs) * cls.k))
+
+        return Net
+
+    plain, compiled = attributes(lambda f: f), attributes(micrograd.compile)
+    for name in [name for name in vars(plain) if not name.startswith("__") and name != "k"]:
+        x = [1.0, A] if name == "builtin" else 2.0
+        for of in (lambda kind: kind, lambda kind: kind()):
+            got, want = (getattr(of(kind), name)(x).data for kind in (compiled, plain))
+            assert got == want, name
+        assert "scalar operation" in str(getattr(compiled, name).program), name
+    assert compiled().static_below(2.0).data == 4.0
+    assert compiled.class_below.args == (compiled,)
+
+
+BUILT_IN: list[tuple[Callable[..., Any], Any]] = [
+    (sum, [[A, 2.0]]),
+    (operator.add, [A, 2.0]),
+    (pow, [A, 2]),
+    (operator.itemgetter(0), [[A, B]]),
+    (operator.methodcaller("relu"), [A]),
+    (Value.relu, [A]),
+    (A.__add__, [2.0]),
+    (max, [[A]]),
+    (Scale(), [3.0]),
+    (dict, [[("a", A)]]),
+]
+
+
+@pytest.mark.parametrize(("f", "arguments"), BUILT_IN)
+def test_callables_that_are_no_functions(f, arguments):
+    check(f, [A, B], *arguments)
+
+
+def test_a_signature_that_is_not_known_has_no_names():
+    with pytest.raises(ValueError, match="max has no argument x"):
+        micrograd.compile(max, static=("x",))
+    with pytest.raises(TypeError, match="> looks at a number"):
+        micrograd.compile(max)(A, B)
+    with pytest.raises(TypeError, match="not a callable"):
+        micrograd.compile(5)  # type: ignore[arg-type]
+
+
+def test_a_copy_has_the_attributes_that_somebody_has_added():
+    def f(x):
+        return A * x
+
+    f.rate = 1.0  # type: ignore[attr-defined]
+    compiled = micrograd.compile(f)
+    compiled.tag = [2.0]
+    for made, same in ((copy.copy(compiled), True), (copy.deepcopy(compiled), False)):
+        assert (made.rate, made.tag, made.tag is compiled.tag) == (1.0, [2.0], same)
+        assert made is not compiled
+        assert made(3.0).data == 6.0
+
+
+def test_plain_things_of_numpy_and_slices_stay_what_they_are():
+    compiled = micrograd.compile(lambda x, flag, name: x * (2 if flag is np.True_ or flag is True else 3) * len(name))
+    for flag in (np.float64(1.0) > 0, True, np.False_, False):
+        for name in ("ab", np.array(["abc"])[0], np.array([b"abcd"])[0]):
+            assert compiled(A, flag, name).data == compiled.function(A, flag, name).data
+    assert len(compiled.order) == 12
+    check(lambda x, flag: x * flag + sum(x * y for y in [flag, 1.0]), [A], A, np.True_)
+    compiled = micrograd.compile(lambda xs, part: sum(xs[part], Value(0.0)))
+    for i in (0, 1, 0, 1):
+        check(compiled.function, [A, B], [A, B, A], slice(i, None), compiled=compiled)
+    assert len(compiled.order) == 2
+
+
+PAIRS: list[Callable[[Any, Any], list[Any]]] = [
+    lambda q, k: [q, k],
+    lambda q, k: [[q, k], 0.0],
+    lambda q, k: [(q, [k]), 0.0],
+    lambda q, k: [{"q": q, "k": [1.0, k]}, 0.0],
+    lambda q, k: [[q], {"k": (k, q)}],
+]
+
+
+def leaves_of(x):
+    if isinstance(x, dict | list | tuple) and not (isinstance(x, list) and isinstance(x[0], float | Value)):
+        return [y for item in (x.values() if isinstance(x, dict) else x) for y in leaves_of(item)]
+    return [x]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("kind", [np.array, list, lambda xs: np.array([Value(x) for x in xs], dtype=object)])
+def test_which_arrays_and_lists_among_the_arguments_are_the_same(pair, kind):
+    def f(x, y):
+        first, *others = [z for z in leaves_of([x, y]) if not isinstance(z, float)]
+        return sum(A * z for z in first) * sum(2.0**i for i, z in enumerate(others) if z is first)
+
+    first, second = kind([1.0, 2.0]), kind([1.0, 2.0])
+    for order in ([first, second], [second, first]):
+        compiled = micrograd.compile(f)
+        for q in order:
+            for k in order:
+                check(f, [A], *pair(q, k), compiled=compiled)
+        assert len(compiled.order) == 2
+
+
+@pytest.mark.parametrize("f", [lambda X: X * 2, lambda X: [A, {"X": X}], lambda X: [X.reshape(1, 2), X / 3.0]])
+@pytest.mark.parametrize("X", [np.array([1, 2]), np.array([True, False])])
+def test_arrays_of_another_type_that_are_returned(f, X):
+    compiled = micrograd.compile(f)
+    with pytest.raises(TypeError, match=r"returned an array of another type than float64, .* return X\.astype"):
+        compiled(X)
+    check(f, [A], X.astype(float), compiled=compiled)
+
+
+@pytest.mark.parametrize(
+    ("f", "batch"),
+    [
+        (lambda v: v * 2.0 if v is A else v * 3.0, [A, Value(3.0)]),
+        (lambda v: A * v * 2.0 if isinstance(v, int) else A * v * 3.0, [1, 2.0]),
+    ],
+)
+def test_samples_that_are_told_apart(f, batch):
+    """All samples take the same way, and the error says so."""
+    compiled = micrograd.compile(vmap(f))
+    compiled([Value(1.0), Value(2.0)] if batch[0] is A else [1.0, 2.0])
+    with pytest.raises(TypeError, match="under vmap all samples take the same way"):
+        compiled(batch)
+
+
+class Degrees(float):
+    unit: str
+
+    def __new__(cls, x, unit):
+        made = super().__new__(cls, x)
+        made.unit = unit
+        return made
+
+
+def test_numbers_of_a_class_that_takes_more_than_a_number():
+    for x in (Degrees(1.0, "C"), Degrees(2.0, "F")):
+        check(lambda d: A * (d + 1) * -d, [A], x)
+        check(lambda d, e: A * d / e + d * e if isinstance(d, Degrees) else A, [A], x, 2.0)
+    for f in (lambda d: A * len(d.unit), lambda d: A * (2.0 if getattr(d, "unit", "") == "F" else 1.0)):
+        with pytest.raises(TypeError, match=r"\.unit looks at a number"):
+            micrograd.compile(f)(Degrees(1.0, "C"))
+
+
+ASKING: list[Callable[..., Any]] = [
+    lambda v, x: v * x if isinstance(v.data, float) else v * x * 2.0,
+    lambda v, x: v * x * (2.0 if isinstance(v.data, np.floating) else 3.0),
+    lambda v, x: v * x + (2.0 if isinstance(v.data * 2, int) else 1.0),
+    lambda v, x: (v + v) * x if issubclass(v.data.__class__, int) else x * A,
+]
+
+
+@pytest.mark.parametrize("f", ASKING)
+@pytest.mark.parametrize("is_argument", [False, True])
+def test_the_type_of_data(f, is_argument):
+    """A Value makes a float of its number, but one may assign another."""
+    v = Value(2.0)
+    compiled = micrograd.compile(f if is_argument else lambda x: f(v, x))
+    for data in (2.0, 3, 4, np.float64(1.5), True, 2.5, 3):
+        v.data = data
+        assert compiled(*[v] * is_argument, 1.5).data == f(v, 1.5).data
+    assert len(compiled.order) <= 4
+
+
+def test_the_type_of_data_in_a_home_is_float():
+    model = MLP(8, [8, 1])
+    optimizer = micrograd.optim.SGD(model.parameters(), lr=0.01)
+    compiled = micrograd.compile(lambda x: sum(p * x if isinstance(p.data, float) else p for p in model.parameters()))
+    for _ in range(5):
+        optimizer.zero_grad()
+        compiled(2.0).backward()
+        optimizer.step()
+    assert len(compiled.order) == 1
+    assert sum(type(p) is not Value for p in model.parameters()) > 64
+    model.parameters()[0].data = 3
+    assert compiled(1.0).data == pytest.approx(compiled.function(1.0).data, rel=1e-12)
+    assert len(compiled.order) == 2
 
 
 def test_whether_a_gradient_is_none_is_refused():

@@ -55,7 +55,8 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
     derived from one or registered, and how numbers lie in memory (`x is math.nan`, `X.strides`, `X.flags`); and plain
     numbers among the arguments, whole ones too, and those of NumPy in `data`, are computed with as Values are, in
     float64: 1 / 0 is inf, and raises no error. Of two results that are returned together, the gradient of one does not
-    pass through the other.
+    pass through the other; lists that are returned are new ones, and numbers that are computed floats. An operation
+    added by hand finds, on its way back, the data of the way forward.
 
     Args:
         function: takes numbers, arrays of numbers, Values, and lists, tuples and dicts of them, and returns Values and
@@ -82,13 +83,17 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             Values in Values, keeps what it computes under vmap and uses it outside of it, or has an operation added by
             hand whose numbers are not made of its parents'. An argument can be gone through once only, could not be put
             together again, or has small whole numbers of NumPy, which wrap around. All is as it was then.
+        RuntimeError: another thread waits while it traces, perhaps for this one.
         ValueError: `static` has a name that is no argument's, or `maxsize` is no number of programs.
 
     Threads may share a compiled function. While one of them traces, others must not use the same Values; the first
-    `backward()` from other results than before traces as well.
+    `backward()` from other results than before traces as well. Where the function waits for threads that call compiled
+    functions, these run as they are while it is traced; for a `backward()` there that traces it must not wait.
     """
     if function is None:
         return functools.partial(compile, static=static, maxsize=maxsize)
+    if isinstance(function, staticmethod | classmethod):  # which say how it is called as an attribute of a class
+        return type(function)(compile(function.__func__, static=static, maxsize=maxsize))
     from .compiled import Compiled
 
     return Compiled(function, static, maxsize)

@@ -10,4 +10,5 @@ except ImportError:
 
 # For isinstance(): of the empty tuple there are no instances.
 ARRAY, WHOLE_NUMBER = (np.ndarray, np.integer) if np else ((), ())
+UNCHANGING = (np.bool_, np.str_, np.bytes_) if np else ()
 GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator) if np else ()

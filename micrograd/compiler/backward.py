@@ -9,21 +9,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..engine import NOTHING, UNTOUCHED, Value, graph
-from .symbol import Symbol, one_at_a_time
+from .symbol import Symbol
 
 
 @contextmanager
-def standing_in(numbers: Mapping[Value, Any]) -> Iterator[None]:
-    """Let numbers stand in the data of Values, which are leaves meanwhile; then put everything back."""
-    with one_at_a_time:
-        before = [(v, v.data, v.grad, v._prev, v._grad_fn) for v in numbers]
-        try:
-            for v, number in numbers.items():
-                v.data, v.grad, v._prev, v._grad_fn = number, UNTOUCHED, (), NOTHING
-            yield
-        finally:
-            for v, data, grad, parents, grad_fn in before:
-                v.data, v.grad, v._prev, v._grad_fn = data, grad, parents, grad_fn
+def standing_in(numbers: Mapping[Value, Any], cut: bool = True) -> Iterator[None]:
+    """Let numbers stand in the data of Values, which are leaves meanwhile, if they are `cut` off from what they were
+    computed from; then put everything back."""
+    before = [(v, v.data, v.grad, v._prev, v._grad_fn) for v in numbers]
+    try:
+        for v, number in numbers.items():
+            v.data, v.grad = number, UNTOUCHED
+            if cut:
+                v._prev, v._grad_fn = (), NOTHING
+        yield
+    finally:
+        for v, data, grad, parents, grad_fn in before:
+            v.data, v.grad, v._prev, v._grad_fn = data, grad, parents, grad_fn
 
 
 def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[Value]) -> tuple[list[Any], set[Value]]:

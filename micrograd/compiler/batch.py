@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from ..engine import Value, data_of
-from ..vmap import compiling, loop
+from ..vmap import Compiling, compiling, loop
 from .arrays import np
 from .backward import gradients, seed, standing_in
 from .structure import Results, listed, result_like, take_apart, twin, unflatten, values_in
@@ -211,7 +211,9 @@ def add_to_parent(out: Value) -> None:
 def during(mapped: Callable[..., Any]) -> Iterator[None]:
     """While a function is traced: let `mapped` take the place of vmap's loop."""
     before, compiling.mapped = compiling.mapped, mapped
+    Compiling.running += 1  # by one thread at a time
     try:
         yield
     finally:
+        Compiling.running -= 1
         compiling.mapped = before

@@ -5,20 +5,21 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..engine import NOTHING, Value
-from ..vmap import is_vmap
+from ..vmap import Compiling, is_vmap
 from .arrays import np
 from .backward import seed
 from .check import LARGE, Check
 from .cost import is_narrow
 from .floats import FloatProgram
-from .home import settle
+from .home import View, settle
 from .program import Program
 from .row import Row
 from .signature import Signature
 from .structure import PLAIN, Results, kinds, result_like, twin
 from .surroundings import Surroundings
-from .symbol import Symbol, number, undisturbed
+from .symbol import Symbol, number
 from .trace import Trace, trace
+from .turn import undisturbed
 
 
 class Call:
@@ -39,7 +40,6 @@ class Call:
         TypeError: the function cannot be compiled.
     """
 
-    @undisturbed()
     def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Signature):
         self.name, self.key, self.structures = name, key, given.structures
         self.is_vmap = is_vmap(function)
@@ -105,11 +105,29 @@ class Call:
 
     def fits(self, given: Signature) -> bool:
         """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
-        may ask of them beside their numbers."""
+        may ask of them beside their numbers. Not while another thread traces a function of the same Values."""
+        if Compiling.running and any(type(v.data) is Symbol for v in self.row_of(given.values).values):
+            return False
         return self.asked == self.answers(given) and self.around.held.hold()
 
     def answers(self, given: Signature) -> list[Any]:
-        return given.asked(self.around.asks, self.around.values) if any(self.around.asks) else []
+        asks = self.around.asks
+        found = given.asked(asks, self.around.values) if any(asks) else []
+        if asks.types and "data" in self.around.used:  # an optimiser, whose Values are views, makes floats
+            found += [float if type(v) is View else type(v.data) for v in (*self.around.values, *given.values)]
+        return found
+
+    def gradients(self, *asked: Any) -> tuple[Sequence[int], Sequence[float], Sequence[int]]:
+        """Those of the program. Where somebody's code is part of its ways back, and something around has changed since
+        the call, these are found anew, as that code is now, and not kept."""
+        if not self.written.by_hand or self.around.held.hold():
+            return self.program.gradients(*asked)
+        with undisturbed():
+            kept, self.program.ways = self.program.ways, {}
+            try:
+                return self.program.gradients(*asked)
+            finally:
+                self.program.ways = kept
 
     def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.
@@ -143,7 +161,7 @@ class Call:
             parts: dict[int, Any] = node.grad
             outputs = tuple(sorted(parts))
             seeds, arguments = [parts[i] for i in outputs], (*bound, *kept)
-            reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
+            reached, gradients, met = self.gradients(outputs, seeds, arguments, not history)
             if program.unchecked and self.size <= LARGE and self.around.held.hold():
                 items = {self.items[i]: seed for i, seed in parts.items()}
                 found = dict.fromkeys(leaves, 0.0)

@@ -14,7 +14,7 @@ from .rounded import ROUNDING, Rounded, Total
 from .signature import Signature
 from .structure import Results, hung, listed
 from .surroundings import Surroundings
-from .symbol import undisturbed
+from .turn import undisturbed
 from .watch import ATOMS, same
 
 RELATIVE = 1e-9  # numbers that differ by less are not looked at again
@@ -24,7 +24,8 @@ CURE = (
     "It depends on something else than its arguments and what is around it. Random numbers and the time are passed in "
     "as arguments; new state is returned, and passed in again; a choice is made with where_le(), maximum() or "
     "minimum(), or outside, of scores that are returned; arguments that are sizes are named in static=(...); arrays "
-    "of another type than float64 are computed with as float64, X.astype(float)"
+    "of another type than float64 are computed with as float64, X.astype(float); under vmap all samples take the same "
+    "way, so that none is told by its type, or by being (`is`) a Value from outside"
 )
 
 
@@ -43,6 +44,11 @@ class Check:
         """
         known = {*given.values, *self.around.values, *numbers}  # from before the call
         pairs = [(x, y) for x, y in zip(made.items, plain.items) if isinstance(x, Value)]
+        if made.structure != plain.structure and without_dtypes(made.structure) == without_dtypes(plain.structure):
+            raise TypeError(
+                f"{self.name} returned an array of another type than float64, in which a program computes: return "
+                f"X.astype(float)"
+            )
         alike = (made.structure, made.index) == (plain.structure, plain.index)
         if not alike or any(x is not y for x, y in pairs if x in known or y in known):
             raise TypeError(f"{self.name} returned something of another structure when it ran again. {CURE}")
@@ -92,9 +98,12 @@ class Check:
     ) -> Iterator[Results]:
         """Run the function once more as it is, on numbers of some kind."""
         every = {v: v.data for v in (*given.values, *self.around.values)} | dict(numbers)
-        with standing_in({v: kind(x) for v, x in every.items() if x is not None}), during(loop):
-            known = [x if kind is float else kind(x) for found in given.numbers for x in listed(found)]
-            yield Results(self.name, given.call(self.function, given.filled(iter(known), iter(given.values), True)))
+        every = {v: kind(x) for v, x in every.items() if x is not None}
+        known = [x if kind is float else kind(x) for found in given.numbers for x in listed(found)]
+        with standing_in(every, cut=False), during(loop):
+            returned = given.call(self.function, given.filled(iter(known), iter(given.values), True))
+        with standing_in(every):
+            yield Results(self.name, returned)
 
     def compare(
         self,
@@ -114,6 +123,13 @@ class Check:
                     f"{self.name} computes something else when it is compiled: {what[i]} is {got[i]!r}, without "
                     f"compile it is {wanted[i]!r}. {CURE}"
                 )
+
+
+def without_dtypes(structure: Any) -> Any:
+    """A structure, whatever the types of numbers in its arrays are."""
+    if not isinstance(structure, tuple):
+        return structure
+    return structure[:2] if structure[:1] == ("numbers",) else tuple(map(without_dtypes, structure))
 
 
 def stays(x: Any, y: Any) -> bool:

@@ -1,5 +1,6 @@
 """Compiled functions: which program a call runs."""
 
+import contextlib
 import functools
 import inspect
 import sys
@@ -7,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from operator import attrgetter
+from types import MethodType
 from typing import Any
 
 from ..engine import Value
@@ -15,6 +17,7 @@ from .call import Call
 from .program import Program
 from .signature import Signature
 from .structure import NUMBER, Whole, alike, take_apart
+from .turn import turn, undisturbed
 from .uses import name_of
 
 OFTEN = 8  # so many times something may change before it is told
@@ -26,7 +29,9 @@ class Compiled:
     def __init__(self, function: Callable[..., Any], static: Sequence[str], maxsize: int):
         functools.update_wrapper(self, function)
         self.name = name_of(function)
-        parameters = inspect.signature(function).parameters.values()
+        parameters: Any = ()
+        with contextlib.suppress(ValueError):  # of some of Python's own it is not known
+            parameters = inspect.signature(function).parameters.values()
         if unknown := set(static) - {p.name for p in parameters}:
             raise ValueError(f"static={static!r}: {self.name} has no argument {', '.join(sorted(unknown))}")
         if not isinstance(maxsize, int) or maxsize < 1:
@@ -40,24 +45,38 @@ class Compiled:
         self.order: list[Call] = []  # in which they were traced
         self.changes: Counter[str] = Counter()
         self.usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
-        self.own = {*vars(self), "own"} - {*vars(function)}  # attributes; others are somebody's
+        self.binds = hasattr(type(function), "__get__") and not isinstance(function, MethodType)
+        self.own = {*vars(self), "own"} - {*getattr(function, "__dict__", ())}  # attributes; others are somebody's
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if compiling.mapped:  # what is called now becomes part of the trace
             return self.function(*args, **kwargs)
         given = self.take_apart(args, kwargs)
-        return self.call_for(given)(given)
+        call = self.fitting(given)
+        if call is None:
+            with turn.wait() as mine:
+                if not mine:  # it is right without a program, too, and may be what that thread waits for
+                    return self.function(*args, **kwargs)
+                call = self.call_for(given)
+        return call(given)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.update_wrapper(Method(self, instance), self, updated=())
+        """As an attribute of a class it is what the function would be: a method, or, as a partial is, not."""
+        if instance is None or not self.binds:
+            return self
+        return functools.update_wrapper(Method(self, instance), self, updated=())
 
     def __reduce__(self) -> Any:
-        """What has a name in a module is known by that, as functions are; another copy finds its programs anew."""
+        """What has a name in a module is known by that, as functions are; another copy finds its programs anew, and has
+        the attributes that somebody has added."""
         try:
             named = attrgetter(self.__qualname__)(sys.modules[self.__module__])  # type: ignore[attr-defined]
         except (AttributeError, KeyError):
             named = None
-        return self.__qualname__ if named is self else (Compiled, (self.function, self.static, self.maxsize))
+        if named is self:
+            return self.__qualname__
+        added = {name: x for name, x in vars(self).items() if name not in self.own}
+        return Compiled, (self.function, self.static, self.maxsize), added
 
     def __repr__(self) -> str:
         return f"compile({self.function!r})"
@@ -130,17 +149,25 @@ class Compiled:
             self.usual[kinds] = given.names, given.structures
         return given
 
-    def call_for(self, given: Signature) -> Call:
-        """How calls of a signature are done, with what there is around the function now."""
+    def fitting(self, given: Signature) -> Call | None:
+        """How calls of a signature are done, with what there is around the function now, if that is known."""
         key = given.key()
         recent = self.recent
         if key != recent[0]:  # to compare is faster than to look it up
             self.recent = recent = key, self.calls.get(key, [])
-        calls = recent[1]
-        last = self.order[-1].structures if self.order else []
-        for call in calls:
+        for call in recent[1]:
             if call.fits(given):
                 return call
+        return None
+
+    @undisturbed()
+    def call_for(self, given: Signature) -> Call:
+        """How they are done."""
+        if call := self.fitting(given):  # perhaps another thread has found it just now
+            return call
+        key = given.key()
+        calls = self.calls.get(key, [])
+        last = self.order[-1].structures if self.order else []
         if calls:
             self.tell_of(calls[0].around.held.changes(), "pass it as an argument")
         else:
@@ -169,7 +196,7 @@ class Compiled:
         if often := [name for name in changed if self.changes[name] >= OFTEN]:
             count = self.changes[often[0]]
             text = f"{often[0]} changed {count} times, and {self.name} was traced anew each time: {cure}"
-            warnings.warn(text, stacklevel=4)
+            warnings.warn(text, stacklevel=5)
 
 
 class Method(functools.partial[Any]):

@@ -14,8 +14,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 from ..engine import Value, graph
 from .backward import standing_in
 from .callers import Line
-from .symbol import ENTER, GIVEN, Symbol, undisturbed
+from .symbol import ENTER, GIVEN, Symbol
 from .trace import Trace, derivative
+from .turn import undisturbed
 
 FEW = 8  # so many ways back are kept, and one from everything
 
@@ -130,6 +131,7 @@ class Program(ABC):
         return way.reached, self.back(way, arguments, seeds), way.met
 
     @functools.cached_property
+    @undisturbed()
     def made_of(self) -> list[int]:
         """Of each leaf which results are made of it, a bit for each."""
         written = self.written

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from ..engine import Value
 from .arrays import ARRAY
-from .structure import Whole, alike, hung, unflatten
+from .structure import Whole, alike, hung, tuple_of, unflatten
 from .uses import Asks
-from .watch import CONTAINERS, items
+from .watch import CONTAINERS, fill, items
 
 
 def inner(x: Any) -> Iterator[Any]:
@@ -16,6 +16,26 @@ def inner(x: Any) -> Iterator[Any]:
     if isinstance(x, CONTAINERS) or (isinstance(x, ARRAY) and x.dtype == object):
         for part in items(x).values():
             yield from inner(part)
+
+
+def as_one(x: Any, made: Any, first: dict[int, Any]) -> Any:
+    """`made`, which has the structure of `x`, with one thing in the places where one is in `x`.
+
+    Args:
+        first: by its id in `x`, what was made of a thing; it is filled here.
+    """
+    if made is x or not isinstance(x, (list, tuple, dict, ARRAY)):
+        return made
+    if id(x) not in first:
+        if not isinstance(x, ARRAY):
+            inside = items(made)
+            parts = {key: as_one(item, inside[key], first) for key, item in items(x).items()}
+            if isinstance(x, tuple):
+                made = tuple_of(type(x), [*parts.values()])
+            else:
+                fill(made, parts)
+        first[id(x)] = made
+    return first[id(x)]
 
 
 class Signature(NamedTuple):
@@ -67,7 +87,7 @@ class Signature(NamedTuple):
         if same:
             answers += self.identities(known)
             first: dict[int, int] = {}
-            answers += [first.setdefault(id(x), i) for i, x in enumerate(parts) if isinstance(x, CONTAINERS)]
+            answers += [first.setdefault(id(x), i) for i, x in enumerate(parts) if isinstance(x, (*CONTAINERS, ARRAY))]
         return answers
 
     def bearers(self) -> dict[str, Value]:
@@ -95,10 +115,6 @@ class Signature(NamedTuple):
         return found
 
     def filled(self, numbers: Iterator[Any], values: Iterator[Any], same: bool) -> list[Any]:
-        """Arguments of this signature, with other numbers and Values; if `same`, those that are one object are one
-        again."""
+        """Arguments of this signature, with other numbers and Values; if `same`, what is one object is one again."""
         made = [unflatten(structure, numbers, values) for structure in self.structures]
-        if not same:
-            return made
-        first = {id(x): i for i, x in reversed([*enumerate(self.arguments)]) if isinstance(x, CONTAINERS)}
-        return [made[first.get(id(x), i)] for i, x in enumerate(self.arguments)]
+        return as_one([*self.arguments], made, {}) if same else made

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..engine import NOTHING, Value
 from ..module import slots
-from .arrays import ARRAY, WHOLE_NUMBER, np
+from .arrays import ARRAY, UNCHANGING, WHOLE_NUMBER, np
 from .uses import foreign
 from .watch import ATOMS
 
@@ -79,7 +79,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         raise TypeError(
             f"got {x!r:.60}, which can be gone through once only, but to be compiled a function runs twice: {LIST}"
         )
-    elif isinstance(x, list | tuple | dict) or hasattr(type(x), "__array__"):
+    elif isinstance(x, list | tuple | dict) or (hasattr(type(x), "__array__") and not isinstance(x, UNCHANGING)):
         raise TypeError(
             f"got {x!r:.60} of type {type(x).__name__}, which the program could not put together again: {LIST}"
         )
@@ -111,6 +111,8 @@ def alike(x: Any) -> Hashable:
         return kind, frozenset(map(alike, x))
     if kind is ARRAY and x.dtype != object:
         return kind, x.shape, x.dtype, x.tobytes()
+    if kind is slice:
+        return kind, alike((x.start, x.stop, x.step))
     if kind in ATOMS or kind is range or issubclass(kind, Number):
         return kind, repr(x)
     if foreign(kind) and not callable(x):

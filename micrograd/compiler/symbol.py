@@ -5,12 +5,9 @@ computation, a graph of Symbols. What needs no number to come is worked out on t
 """
 
 import functools
-import gc
 import math
 import sys
-import threading
-from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from numbers import Real
 from operator import add, mul, neg, sub, truediv
@@ -31,22 +28,6 @@ GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
 # Those of `scalar.py`, which a kind of number has as methods.
 FUNCTIONS = "relu", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "maximum", "minimum", "where_le"
-
-one_at_a_time = threading.RLock()  # two threads that put Symbols into one Value would put each other's back
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Without other threads that trace, and without Python's garbage collector: Symbols are a great many objects, and
-    none of them garbage."""
-    with one_at_a_time:
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            yield
-        finally:
-            if collecting:
-                gc.enable()
 
 
 def operator(op: str) -> tuple[Any, Any]:
@@ -78,7 +59,10 @@ def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
 
 @functools.cache
 def kind_of(op: str, *kinds: Any) -> type:
-    return type(OPERATORS[op](*(kind(1) for kind in kinds)))
+    try:
+        return type(OPERATORS[op](*(kind(1) for kind in kinds)))
+    except Exception:  # somebody's class, which is not made of a number
+        return float
 
 
 def plain(x: Any) -> Any:
@@ -213,11 +197,12 @@ class Symbol:
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
     __format__ = looked_at("a format")
+    __reduce_ex__ = looked_at("pickle")
 
     def __getattr__(self, name: str) -> Any:
         libraries = is_taken(sys._getframe(1).f_code.co_filename)  # which do without
-        if not libraries and not name.startswith("__") and hasattr(self.kind, name):
-            return looked_at(f".{name}")(self)
+        if not libraries and not name.startswith("__") and (hasattr(self.kind, name) or self.kind.__dictoffset__):
+            return looked_at(f".{name}")(self)  # of objects with a __dict__ it may be in there
         raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
 
 
@@ -225,10 +210,10 @@ for name in FUNCTIONS:
     setattr(Symbol, name, function(name))
 
 
-def number(kind: type) -> Symbol:
+def number(kind: type, op: str = "input") -> Symbol:
     """A number to come of some type."""
-    symbol = Symbol("input")
-    symbol.kind = kind
+    symbol = Symbol(op)
+    symbol.kind = float if hasattr(kind, "where_le") else kind  # a Value in a Value is refused later
     return symbol
 
 

@@ -7,17 +7,40 @@ function, written down. `derivative` then goes back through that graph: the grad
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from types import CodeType
 from typing import Any, NamedTuple
 
 from ..engine import ByHand, Constant, Value, data_of, graph
 from .backward import gradients, standing_in
 from .batch import Batch, Batches, during
+from .callers import OWN, called_from_here
 from .structure import Results, values_in
 from .surroundings import Surroundings
-from .symbol import KEPT, Symbol, looked_at, ordered
+from .symbol import KEPT, Symbol, looked_at, number, ordered
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
 READ = "the function reads .grad of a Value from outside; pass the number in as an argument"
+
+
+HIDDEN, GRAD = Symbol("grad"), vars(Value)["grad"]
+
+
+class Noticed:
+    """What `grad` of all Values is for a while: where it is HIDDEN only copies may have it, which hide it as well. It
+    is equal to what it is otherwise, so that programs in other threads find nothing changed."""
+
+    __set__, __delete__ = GRAD.__set__, GRAD.__delete__
+
+    def __eq__(self, other: object) -> bool:
+        return other is GRAD
+
+    def __get__(self, v: Any, kind: Any = None) -> Any:
+        x = GRAD.__get__(v, kind)
+        if x is HIDDEN and not called_from_here():
+            Symbol.looks.append(TypeError(READ))
+            raise Symbol.looks[-1]
+        return x
 
 
 class Trace(NamedTuple):
@@ -30,6 +53,7 @@ class Trace(NamedTuple):
         computed: those of its items that a program is to compute.
         order: the Symbols that these are made of, arguments first.
         batch: the call under vmap, if there was one only.
+        by_hand: whether on the way back there is code of somebody, who may read there what is around the function.
     """
 
     leaves: dict[Value, Symbol]
@@ -38,6 +62,7 @@ class Trace(NamedTuple):
     computed: list[Any]
     order: list[Symbol]
     batch: Batch | None
+    by_hand: bool
 
 
 def trace(
@@ -120,10 +145,12 @@ def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iter
 
 @contextlib.contextmanager
 def unseen() -> Iterator[None]:
-    """While somebody's function runs: Symbols have no hash and no text, which would be looks at a number."""
+    """While somebody's function runs: Symbols have no hash and no text, which would be looks at a number; and where
+    the gradient of a Value is HIDDEN, whoever reads it is noticed."""
     kept = {name: getattr(Symbol, name) for name in ("__hash__", "__repr__")}
     Symbol.__hash__ = looked_at("hash, in a set or a dict,")  # type: ignore[method-assign]
     Symbol.__repr__ = looked_at("a text (print, str, repr)")  # type: ignore[method-assign]
+    Value.grad = Noticed()
     Symbol.looks.clear()
     try:
         yield
@@ -132,12 +159,11 @@ def unseen() -> Iterator[None]:
     except IndexError as error:  # NumPy's, which does not say what is the matter with an index
         raise (Symbol.looks or [error])[-1] from None
     except Exception as error:
-        if isinstance(error, AttributeError) and error.name == "grad" and isinstance(error.obj, Value):
-            raise TypeError(READ) from None
         error.add_note("(while the function ran a second time, to be compiled, on numbers that are not known yet)")
         raise
     finally:
         Symbol.looks.clear()
+        Value.grad = GRAD
         for name, method in kept.items():
             setattr(Symbol, name, method)
 
@@ -151,16 +177,19 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     Returns:
         What was found, and what has a number although it was made of Symbols.
     """
-    stand_ins = {v: Symbol("leaf") for v in known if v.data is not None}
+    stand_ins = {v: number(type(v.data), "leaf") for v in known if v.data is not None}
     batches, strangers = Batches(on_symbols=True), dict[Value, None]()
-    with standing_in(stand_ins), during(batches):
+    with standing_in(stand_ins, cut=False), during(batches):
         for v in stand_ins:
-            del v.grad  # so that whoever reads it is noticed
+            v.grad = HIDDEN
         with unseen():
             returned = Results(name, run())
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
             raise TypeError(ASSIGNED)
+    with standing_in(stand_ins):
         leaves, made = graph(Value(0.0, values_in(returned.items)))
+        inner = [graph(Value(0.0, values_in(v.items)))[1][:-1] for v in batches.made]
+        by_hand = any(map(is_by_hand, {getattr(v._grad_fn, "__code__", None) for v in chain(made[:-1], *inner)}))
         for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:
             if any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev):
                 strangers[v] = None
@@ -169,11 +198,18 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     if any(x.axis for x in numbers):
         raise TypeError(KEPT)
     order = ordered(numbers)
+    if any(x is HIDDEN for x in (*order, *(v.grad for v in values_in(computed)))):
+        raise TypeError(READ)
     met = {*leaves, *(x for x in order if x.op == "leaf")}
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}
     batch = batches.made[0] if len(batches.made) == 1 else None
-    return Trace(used, others, returned, computed, order, batch), strangers
+    return Trace(used, others, returned, computed, order, batch, by_hand), strangers
+
+
+def is_by_hand(code: CodeType | None) -> bool:
+    """Whether the code of a backward closure is not that of an operation of this package."""
+    return code is None or code.co_filename not in OWN
 
 
 def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> tuple[list[Any], set[Value]]:

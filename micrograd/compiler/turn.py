@@ -1,0 +1,76 @@
+"""Whose turn it is to trace: one thread at a time.
+
+Two threads that put Symbols into one Value would put each other's back. So one waits for the other; but not where that
+other waits itself, perhaps for this one, as a function does that hands work to threads.
+"""
+
+import gc
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..vmap import Compiling
+
+LOOK, PATIENCE = 0.1, 2.0  # in seconds: how often to see whether the other moves, and how long to wait for that
+
+
+class Turn:
+    """The turn.
+
+    Attributes:
+        thread: whose it is, or was.
+        stuck: whether that was seen to wait for something, in somebody's function.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.thread, self.stuck = threading.RLock(), 0, False
+
+    @contextmanager
+    def wait(self) -> Iterator[bool]:
+        """Wait for it. False: it does not come, as the other thread is stuck, perhaps because it waits for this one."""
+        before: Any = None
+        since = time.monotonic()
+        while not (mine := self.lock.acquire(timeout=LOOK)) and not self.stuck:
+            frame = sys._current_frames().get(self.thread)
+            at = frame, frame.f_lasti if frame else -1
+            if at != before or not Compiling.running:
+                before, since = at, time.monotonic()
+            self.stuck = time.monotonic() - since > PATIENCE
+        if not mine:
+            yield False
+            return
+        self.thread = threading.get_ident()
+        try:
+            yield True
+        finally:
+            self.stuck = False
+            self.lock.release()
+
+
+turn = Turn()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Without other threads that trace, and without Python's garbage collector: Symbols are a great many objects, and
+    none of them garbage.
+
+    Raises:
+        RuntimeError: another thread traces and is stuck.
+    """
+    with turn.wait() as mine:
+        if not mine:
+            raise RuntimeError(
+                "another thread waits, in a function that is traced there, perhaps for this one, which has to trace "
+                "something as well, and to wait in turn: do not wait for the backward() of other threads in it"
+            )
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if collecting:
+                gc.enable()
