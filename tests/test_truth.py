@@ -2852,6 +2852,58 @@ def test_samples_that_are_told_apart(f, batch):
         compiled(batch)
 
 
+@functools.singledispatch
+def weight(x):
+    return 2.0
+
+
+@weight.register
+def _(x: int) -> float:
+    return 3.0
+
+
+class Weights:
+    @functools.singledispatchmethod
+    def of(self, x):
+        return 2.0
+
+    @of.register
+    def _(self, x: int) -> float:
+        return 3.0
+
+
+WEIGHTS = Weights()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda xs: sum(A * x * weight(x) for x in xs),
+        lambda xs: sum(A * x * WEIGHTS.of(x) for x in xs),
+        lambda xs: sum(A * x * (2.0 if issubclass(x.__class__, int) else 3.0) for x in xs),
+        lambda xs: sum(vmap(lambda x: A * x)(xs)) * weight(xs[0]) + weight(xs[1]),
+    ],
+)
+def test_whoever_asks_for_the_type_of_a_number_is_noticed(f):
+    compiled = micrograd.compile(f)
+    for xs in ([1.0, 2.0], [1, 2], [1, 2.0], [3.0, 4.0], [5, 6]):
+        check(f, [A], xs, compiled=compiled)
+    assert len(compiled.order) == 3
+
+
+def test_whoever_looks_for_a_method_of_a_number_is_noticed():
+    def f(xs):
+        try:
+            return A * xs[0] * (2.0 if xs[0].dtype else 3.0)
+        except AttributeError:
+            return A * xs[0] * 5.0
+
+    compiled = micrograd.compile(f)
+    check(f, [A], [1.0, 2.0], compiled=compiled)
+    with pytest.raises(TypeError, match=r"\.dtype looks at a number"):
+        compiled([np.float64(1.0), 2.0])
+
+
 class Degrees(float):
     unit: str
 

@@ -51,7 +51,6 @@ class Call:
         self.inputs = [(n, [number(kind) for kind in kinds(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
         # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
-        self.asked = self.answers(given)
         twins = [twin(v, v.data) for v in given.values]
         if self.around.tells_apart:
             twins = [x if isinstance(x, Value) else twins[x] for x in given.identities(self.around.values)]
@@ -66,6 +65,10 @@ class Call:
         )
         if self.around.held.grown or not self.around.held.hold():  # what it has imported or cached is around it, too
             self.around = Surroundings(roots, passed, bearers)
+        asks = self.around.asks
+        self.asks = asks._replace(types=asks.types or self.written.typed)
+        self.of_data = self.asks.types and "data" in self.around.used  # whether for types of these as well
+        self.asked = self.answers(given)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
         self.program = made(name, self.written, self.inputs)
@@ -111,9 +114,8 @@ class Call:
         return self.asked == self.answers(given) and self.around.held.hold()
 
     def answers(self, given: Signature) -> list[Any]:
-        asks = self.around.asks
-        found = given.asked(asks, self.around.values) if any(asks) else []
-        if asks.types and "data" in self.around.used:  # an optimiser, whose Values are views, makes floats
+        found = given.asked(self.asks, self.around.values) if any(self.asks) else []
+        if self.of_data:  # an optimiser, whose Values are views, makes floats
             found += [float if type(v) is View else type(v.data) for v in (*self.around.values, *given.values)]
         return found
 

@@ -40,5 +40,8 @@ def called_from_here() -> bool:
 @property  # type: ignore[misc]
 def number_class(self: Any) -> Any:
     """`__class__` of what stands for a number of some `kind`: isinstance() gives somebody's code the answer that it
-    gets for the number."""
-    return type(self) if called_from_here() else self.kind
+    gets for the number, and `typed` tells that it was asked."""
+    if called_from_here():
+        return type(self)
+    type(self).typed = True
+    return self.kind

@@ -65,7 +65,7 @@ class Rounded:
 
     __slots__ = ("error", "x")
     __class__ = number_class
-    kind = float
+    kind, typed = float, False
 
     def __init__(self, x: Any, error: float = 0.0):
         self.x, self.error = float(x), error

@@ -1,6 +1,7 @@
 """The arguments of a call."""
 
 from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from ..engine import Value
@@ -81,13 +82,13 @@ class Signature(NamedTuple):
         if self.values and (names or every):  # what somebody hung on them
             found = [(i, name, x) for i, v in enumerate(self.values) for name, x in hung(v).items()]
             answers += [(i, name, alike(x)) for i, name, x in found if every or name in names]
-        parts = [*inner(self.arguments)] if same or types else []
-        if types:
-            answers += map(type, parts)
+        if types:  # of the numbers; those of other things are part of the structure
+            answers += map(type, chain.from_iterable(self.numbers))
         if same:
             answers += self.identities(known)
             first: dict[int, int] = {}
-            answers += [first.setdefault(id(x), i) for i, x in enumerate(parts) if isinstance(x, (*CONTAINERS, ARRAY))]
+            parts = [x for x in inner(self.arguments) if isinstance(x, (*CONTAINERS, ARRAY))]
+            answers += [first.setdefault(id(x), i) for i, x in enumerate(parts)]
         return answers
 
     def bearers(self) -> dict[str, Value]:

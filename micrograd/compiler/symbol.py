@@ -144,6 +144,7 @@ class Symbol:
     __class__ = number_class
     __hash__ = object.__hash__
     looks: ClassVar[list[Exception]] = []  # what was refused
+    typed: ClassVar[bool] = False  # whether somebody has asked for the type of one
     at: ClassVar[Line | None] = None  # on the way back: the line of the operation whose gradient is computed
 
     def __init__(self, op: str, *args: Any):
@@ -203,6 +204,7 @@ class Symbol:
         libraries = is_taken(sys._getframe(1).f_code.co_filename)  # which do without
         if not libraries and not name.startswith("__") and (hasattr(self.kind, name) or self.kind.__dictoffset__):
             return looked_at(f".{name}")(self)  # of objects with a __dict__ it may be in there
+        Symbol.typed |= not libraries
         raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
 
 

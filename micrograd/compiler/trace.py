@@ -53,6 +53,7 @@ class Trace(NamedTuple):
         computed: those of its items that a program is to compute.
         order: the Symbols that these are made of, arguments first.
         batch: the call under vmap, if there was one only.
+        typed: whether it has asked for the type of a number.
         by_hand: whether on the way back there is code of somebody, who may read there what is around the function.
     """
 
@@ -62,6 +63,7 @@ class Trace(NamedTuple):
     computed: list[Any]
     order: list[Symbol]
     batch: Batch | None
+    typed: bool
     by_hand: bool
 
 
@@ -152,6 +154,7 @@ def unseen() -> Iterator[None]:
     Symbol.__repr__ = looked_at("a text (print, str, repr)")  # type: ignore[method-assign]
     Value.grad = Noticed()
     Symbol.looks.clear()
+    Symbol.typed = False
     try:
         yield
         if Symbol.looks:  # what was refused, the function has caught
@@ -184,6 +187,7 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
             v.grad = HIDDEN
         with unseen():
             returned = Results(name, run())
+        typed = Symbol.typed
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
             raise TypeError(ASSIGNED)
     with standing_in(stand_ins):
@@ -204,7 +208,7 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}
     batch = batches.made[0] if len(batches.made) == 1 else None
-    return Trace(used, others, returned, computed, order, batch, by_hand), strangers
+    return Trace(used, others, returned, computed, order, batch, typed, by_hand), strangers
 
 
 def is_by_hand(code: CodeType | None) -> bool:
