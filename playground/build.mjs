@@ -15,6 +15,7 @@ for (const name of readdirSync("node_modules/pyodide").filter((name) => parts.te
   cpSync(`node_modules/pyodide/${name}`, `dist/pyodide/${name}`);
 }
 for (const name of ["index.html", "style.css", "run.py"]) cpSync(name, `dist/${name}`);
+cpSync("../README.md", "dist/README.txt");
 const examples = readdirSync("examples").sort().map((file) => {
   const [first, ...rest] = readFileSync(`examples/${file}`, "utf8").split("\n");
   return { name: first.slice(2), code: rest.join("\n").trimStart() };

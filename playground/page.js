@@ -14,14 +14,12 @@ const [list, runButton, stopButton, shareButton, status, output] = [
 
 // ---- the editor ----
 
-const markLine = StateEffect.define(); // the line of an error, or null
+const markLine = StateEffect.define(); // where the line of an error begins, or null
 const marked = StateField.define({
   create: () => Decoration.none,
   update(lines, transaction) {
-    for (const effect of transaction.effects.filter((x) => x.is(markLine))) {
-      const known = effect.value >= 1 && effect.value <= transaction.state.doc.lines;
-      const at = known && transaction.state.doc.line(effect.value).from;
-      return known ? Decoration.set([Decoration.line({ class: "cm-wrong" }).range(at)]) : Decoration.none;
+    for (const { value } of transaction.effects.filter((effect) => effect.is(markLine))) {
+      return value === null ? Decoration.none : Decoration.set([Decoration.line({ class: "cm-wrong" }).range(value)]);
     }
     return transaction.docChanged ? Decoration.none : lines;
   },
@@ -36,18 +34,28 @@ const colours = HighlightStyle.define([
 const editor = new EditorView({
   parent: document.getElementById("editor"),
   state: EditorState.create({
-    doc: codeAtStart(),
+    doc: storage("getItem") ?? examples[0].code,
     extensions: [
       lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), indentUnit.of("    "), python(),
       syntaxHighlighting(colours), marked, EditorView.lineWrapping,
       EditorView.contentAttributes.of({ "aria-label": "Python code" }),
-      keymap.of([{ key: "Mod-Enter", run: () => (run(), true) }, ...defaultKeymap, ...historyKeymap]),
-      EditorView.updateListener.of((update) => update.docChanged && keep()),
+      keymap.of([{ key: "Mod-Enter", run }, ...defaultKeymap, ...historyKeymap]),
+      EditorView.updateListener.of((update) => update.docChanged && changed(update)),
     ],
   }),
 });
 const code = () => editor.state.doc.toString();
-const replace = (text) => editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: text } });
+
+function open(text) {
+  editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: text }, userEvent: "open" });
+}
+
+function changed({ transactions }) {
+  toAddress();
+  // What was opened, an example or somebody's link, takes the place of one's own code only when it is edited.
+  if (!transactions.some((transaction) => transaction.isUserEvent("open"))) storage("setItem", code());
+  nameCode();
+}
 
 // ---- the code in the address, and in the browser ----
 
@@ -65,118 +73,147 @@ function decoded(hash) {
   }
 }
 
-function stored(...text) {
+function toAddress() {
+  window.history.replaceState(null, "", `#${encoded(code())}`);
+}
+
+function fromAddress() {
+  const shared = decoded(location.hash.slice(1));
+  if (shared === null) add("p", { textContent: "The link is incomplete, its code cannot be read." });
+  else if (shared && shared !== code()) open(shared);
+}
+
+function storage(method, ...values) {
   try {
-    return text.length ? localStorage.setItem("code", text[0]) : localStorage.getItem("code");
+    return localStorage[method]("code", ...values);
   } catch {
     return null; // a browser may keep nothing
   }
 }
 
-function codeAtStart() {
-  return (location.hash && decoded(location.hash.slice(1))) || stored() || examples[0].code;
-}
-
-function keep() {
-  toAddress();
-  stored(code());
-  list.selectedIndex = examples.findIndex((example) => example.code === code());
-}
-
-const toAddress = () => window.history.replaceState(null, "", `#${encoded(code())}`);
-
 // ---- Python ----
 
-let worker, waiting, text;
+let worker; // where Python is; null when it broke down
+let ready; // whether it can run something
+let running; // whether something runs, or is to run as soon as Python is ready
+let ran; // the code of the last run
 
 function start() {
-  status.textContent = "Python is loading";
   worker = new Worker("worker.js", { type: "module" });
   worker.onmessage = ({ data }) => {
-    const { kind, ...rest } = JSON.parse(data);
-    show[kind](rest);
+    const { kind, ...message } = JSON.parse(data);
+    show[kind](message);
   };
-  worker.onerror = (event) => show.error({ text: `Python could not be started: ${event.message}` });
+  worker.onerror = ({ message }) => {
+    const hint = ready ? "Does something call itself without end? " : "";
+    end("Python broke down");
+    show.error({ text: `Python broke down: ${message ?? "a file is missing"}. ${hint}Run starts it anew.` });
+  };
 }
 
-function run() {
-  if (waiting) return;
-  waiting = code();
-  runButton.disabled = true;
-  stopButton.disabled = false;
-  output.replaceChildren();
-  text = null;
-  editor.dispatch({ effects: markLine.of(null) });
-  if (status.textContent !== "Python is loading") send();
+function end(why) {
+  worker.terminate();
+  worker = ready = null;
+  say(why, false);
 }
 
-function send() {
-  status.textContent = "Running";
-  worker.postMessage(waiting);
-}
-
-function rest(word) {
-  waiting = null;
-  runButton.disabled = false;
-  stopButton.disabled = true;
+function say(word, busy) {
+  running = busy;
+  runButton.ariaDisabled = busy;
+  stopButton.ariaDisabled = !busy;
   status.textContent = word;
 }
 
+function run() {
+  if (!running) {
+    ran = code();
+    output.replaceChildren();
+    editor.dispatch({ effects: markLine.of(null) });
+    say("Python is loading", true);
+    if (ready) send();
+    else if (!worker) start();
+  }
+  return true; // the key is done with
+}
+
+function send() {
+  say("Running", true);
+  worker.postMessage(ran);
+}
+
 function stop() {
-  worker.terminate();
-  rest("");
+  if (!running) return;
+  end("Python is loading");
   add("p", { textContent: "Stopped." });
   start();
 }
 
-function add(tag, properties, parent = output) {
-  text = null;
+function add(tag, properties) {
   const element = Object.assign(document.createElement(tag), properties);
-  parent.append(element);
+  output.append(element);
   return element;
 }
 
 const show = {
-  ready: () => (waiting ? send() : rest("Ready")),
-  done: ({ seconds }) => rest(`Ready, after ${seconds.toFixed(seconds < 10 ? 2 : 0)} s`),
-  out(message) {
-    text ??= add("pre", {}).appendChild(document.createTextNode(""));
-    text.appendData(message.text);
+  ready() {
+    ready = true;
+    if (running) send();
+    else say("Ready", false);
   },
-  value: (message) => add("pre", { textContent: message.text }),
-  svg(message) {
-    const image = add("img", { alt: "The graph, drawn", src: `data:image/svg+xml,${encodeURIComponent(message.text)}` },
-      add("div", { className: "wide", tabIndex: 0, role: "group", ariaLabel: "Drawing" }));
+  done: ({ seconds }) => say(`Ready, after ${seconds.toFixed(seconds < 10 ? 2 : 0)} s`, false),
+  out({ text }) {
+    const last = output.lastElementChild;
+    (last?.className === "printed" ? last : add("pre", { className: "printed" })).append(text);
+  },
+  value: ({ text }) => add("pre", { textContent: text }),
+  svg({ text }) {
+    const image = Object.assign(new Image(), { alt: "The graph, drawn" });
+    image.src = `data:image/svg+xml,${encodeURIComponent(text)}`;
     // As wide as there is room, but not so small that nobody can read it; then it scrolls.
-    image.onload = () => (image.style.maxWidth = `max(100%, ${image.naturalWidth / 2}px)`);
+    image.onload = () => (image.style.maxWidth = `max(100%, ${(image.naturalWidth * 2) / 3}px)`);
+    add("div", { className: "wide", tabIndex: 0, role: "group", ariaLabel: "Drawing" }).append(image);
   },
   // A frame of its own, which can reach nothing of this page.
-  page: (message) => add("iframe", { title: "The graph, step by step", sandbox: "allow-scripts", srcdoc: message.text }),
+  page: ({ text }) => add("iframe", { title: "The graph, step by step", sandbox: "allow-scripts", srcdoc: text }),
   boundary(message) {
-    const last = output.lastElementChild;
-    drawBoundary(last?.tagName === "CANVAS" ? last : add("canvas", { role: "img" }), message);
+    // What the same line draws again takes the place of what it drew before, whatever was printed meanwhile.
+    const before = output.querySelector(`canvas[data-line="${message.line}"]`);
+    drawBoundary(before ?? add("canvas", { role: "img" }), message);
   },
-  error(message) {
-    add("pre", { className: "error", textContent: message.text });
-    editor.dispatch({ effects: markLine.of(message.line ?? null) });
+  error({ text, line }) {
+    const element = add("pre", { className: "error", textContent: text });
+    if (line && code() === ran) {
+      const { from } = editor.state.doc.line(Math.min(line, editor.state.doc.lines));
+      editor.dispatch({ effects: [markLine.of(from), EditorView.scrollIntoView(from)] });
+    }
+    element.scrollIntoView({ block: "end" });
   },
 };
 
 // ---- buttons ----
 
-list.append(...examples.map(({ name }) => new Option(name)));
-list.onchange = () => replace(examples[list.selectedIndex].code);
+// Shows which example is in the editor. One's own code can be had back once there is some.
+function nameCode() {
+  list.selectedIndex = 1 + examples.findIndex((example) => example.code === code());
+  list.options[0].disabled = storage("getItem") === null;
+}
+
+list.append(...["Your code", ...examples.map(({ name }) => name)].map((name) => new Option(name)));
+list.onchange = () => {
+  open(list.selectedIndex ? examples[list.selectedIndex - 1].code : storage("getItem"));
+  if (!running) output.replaceChildren();
+};
 runButton.onclick = run;
 stopButton.onclick = stop;
+document.addEventListener("keydown", ({ key }) => key === "Escape" && stop());
 shareButton.onclick = async () => {
   toAddress();
   const done = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
   shareButton.textContent = done ? "Copied" : "It is in the address bar";
   setTimeout(() => (shareButton.textContent = "Copy link"), 2000);
 };
-window.onhashchange = () => {
-  const shared = decoded(location.hash.slice(1));
-  if (shared !== null && shared !== code()) replace(shared);
-};
-keep();
+window.onhashchange = fromAddress;
+nameCode();
+fromAddress();
+say("Python is loading", false);
 start();

@@ -1,8 +1,11 @@
 """Runs what somebody typed, and says what there is to show. The worker calls `run`."""
 
 import ast
+import builtins
+import ctypes
 import json
 import linecache
+import math
 import pathlib
 import sys
 import time
@@ -14,9 +17,11 @@ import page  # the worker's functions
 import micrograd.drawing
 from micrograd.viz import Replay
 
-FILE = "code.py"  # it is written there, so that errors and listings show its lines
+FILE = "your_code.py"  # it is written there, so that errors and listings show its lines
 MUCH = 100_000  # characters that are printed; nobody reads more, and the page would become slow
-SOON = 0.05  # seconds until what was printed is shown
+FEW = 2_000  # characters that are shown at once, whatever comes after them
+SOON = 0.05  # seconds until more of them are shown
+STACK = 1 << 17  # bytes of it that C functions may take, one inside the other
 
 
 def post(kind, **what):
@@ -24,7 +29,7 @@ def post(kind, **what):
 
 
 class Out:
-    """What is printed, a few lines at once."""
+    """What is printed: at first each piece at once, then many together, as the page cannot show so many one by one."""
 
     def __init__(self):
         self.waiting, self.count, self.last = [], 0, 0.0
@@ -33,7 +38,7 @@ class Out:
         if self.count <= MUCH:
             self.count += len(text)
             self.waiting.append(text if self.count <= MUCH else "\n(more is not shown)\n")
-            if time.monotonic() - self.last > SOON:
+            if not FEW < self.count <= MUCH or time.monotonic() - self.last > SOON:
                 self.flush()
         return len(text)
 
@@ -45,6 +50,7 @@ class Out:
 
 def show(x):
     sys.stdout.flush()
+    # The page shows no PNG, which would only take time.
     shown = x._repr_mimebundle_(exclude=["image/png"]) if hasattr(x, "_repr_mimebundle_") else {}
     picture = shown.get("image/svg+xml")
     if isinstance(x, Replay):
@@ -60,43 +66,77 @@ def draw(points, labels, score, text="", cells=40):
 
     Args:
         points: pairs of numbers.
-        labels: one for each point, 1 or -1.
-        score: a function of two numbers; above 0 it says 1.
-        text: what to write above.
+        labels: one for each point, above 0 (orange) or not (blue).
+        score: a function of two numbers, above 0 for orange. Colours are full from 1 and -1 on, and grey for nan.
+        text: what to write into the picture.
         cells: so many scores there are from left to right, and from top to bottom.
     """
+    points = [tuple(map(number, point)) for point in points]
+    labels = [*map(number, labels)]
+    wrong = [point for point in points if len(point) != 2 or not all(map(math.isfinite, point))]
+    if wrong or not points or len(points) != len(labels):
+        raise ValueError(
+            "draw(points, labels, score) takes one or more points, pairs of finite numbers, and a label for each: "
+            f"it got {len(points)} points and {len(labels)} labels" + (f", and a point is {wrong[0]}" if wrong else "")
+        )
     xs, ys = zip(*points)
     left, bottom, right, top = min(xs) - 0.5, min(ys) - 0.5, max(xs) + 0.5, max(ys) + 0.5
 
     def at(x, y):
-        found = score(x, y)
-        return float(getattr(found, "data", found))
+        found = number(score(x, y))
+        return None if math.isnan(found) else max(-1.0, min(1.0, found))  # JSON knows no nan, and no inf
 
     def spread(low, high):
         return [low + (high - low) * (i + 0.5) / cells for i in range(cells)]
 
+    scores = [[at(x, y) for x in spread(left, right)] for y in spread(bottom, top)]
+    line = sys._getframe(1).f_lineno
     sys.stdout.flush()
-    post(
-        "boundary",
-        scores=[[at(x, y) for x in spread(left, right)] for y in spread(bottom, top)],
-        points=[[float(x), float(y)] for x, y in points],
-        labels=[float(label) for label in labels],
-        box=[left, bottom, right, top],
-        text=text,
-    )
+    post("boundary", scores=scores, points=points, labels=labels, box=[left, bottom, right, top], text=text, line=line)
 
 
-def report(error):
-    """Show an error as Python does, from the first line of somebody's code on, and mark the last of these."""
-    trace, line = error.__traceback__, None
+def number(x):
+    return float(getattr(x, "data", x))
+
+
+def no_input(prompt=""):
+    raise RuntimeError("nobody can answer input() on this page: write the answer into the code")
+
+
+def report(error, line):
+    """Show an error as Python does, from the first line of somebody's code on, and mark the last of these.
+
+    Args:
+        error: what was raised.
+        line: which to mark if it was raised in none, as by the `repr` of the last.
+    """
+    trace = error.__traceback__
     while trace and trace.tb_frame.f_code.co_filename != FILE:
         trace = trace.tb_next
     for frame, number in traceback.walk_tb(trace):
         line = number if frame.f_code.co_filename == FILE else line
     if isinstance(error, SyntaxError) and error.filename == FILE:
         line = error.lineno
+    if isinstance(error, ModuleNotFoundError):
+        error.add_note("This page has Python's standard library and micrograd, and can install nothing.")
+    shown = traceback.TracebackException(type(error), error, trace)
+    shown.stack[:] = [frame for frame in shown.stack if frame.filename != report.__code__.co_filename]
     sys.stdout.flush()
-    post("error", text="".join(traceback.format_exception(type(error), error, trace)), line=line)
+    post("error", text="".join(shown.format()), line=line)
+
+
+def free(value):
+    """Free the parents of a Value, and theirs, one after the other. Python would free them one inside the other, and
+    browsers have not the stack for a thousand."""
+    global freeing
+    if getattr(value, "_prev", ()):  # one that was never initialised has none
+        dead.append(value._prev)
+        value._prev = ()
+        if not freeing:
+            freeing = True
+            while dead:
+                del dead[-1]  # no call, which could raise where the stack is full
+            freeing = False
 
 
 def run(code):
@@ -104,21 +144,30 @@ def run(code):
     pathlib.Path(FILE).write_text(code)
     linecache.clearcache()
     main = sys.modules["__main__"] = types.ModuleType("__main__")
-    start = time.monotonic()
+    start, last = time.monotonic(), None
     try:
         tree = ast.parse(code, FILE)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, FILE, "exec"), vars(main))
         if last:
             show(eval(compile(ast.Expression(last.value), FILE, "eval"), vars(main)))
-    except SystemExit:
-        pass
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            print(end.code)
     except BaseException as error:
-        report(error)
+        report(error, last and last.lineno)
     sys.stdout.flush()
     post("done", seconds=time.monotonic() - start)
 
 
 micrograd.drawing.lay_out = lambda source, format, engine, **_: page.lay_out(source, format, engine).encode()
+builtins.input, builtins.display = no_input, show
 sys.modules["playground"] = module = types.ModuleType("playground")
 vars(module)["draw"] = draw
+
+dead, freeing = [], False  # parents that are to be freed, and whether somebody does
+micrograd.Value.__del__ = free
+# The stack of a browser's thread is full long before Python believes so. With this, too deep a recursion through C
+# functions, such as operators, is a RecursionError as elsewhere, and not the end of the thread.
+api = ctypes.pythonapi
+api.PyUnstable_ThreadState_SetStackProtection(api.PyThreadState_Get(), api.emscripten_stack_get_base() - STACK, STACK)

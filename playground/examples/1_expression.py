@@ -1,5 +1,7 @@
 # An expression
 
+# g is computed from a and b. backward() tells how fast it changes
+# with each: dg/da and dg/db. Change a number, and they change.
 from micrograd import Value
 from micrograd.viz import draw_dot
 
@@ -16,7 +18,7 @@ g = f / 2.0
 g += 10.0 / f
 g.backward()
 
-print(f"{g.data:.4f}")
-print(f"{a.grad:.4f}, {b.grad:.4f}")
+print(f"g = {g.data:.4f}")
+print(f"dg/da = {a.grad:.4f}, dg/db = {b.grad:.4f}")
 
 draw_dot(g)

@@ -1,5 +1,7 @@
 # Exclusive or
 
+# A network learns when exactly one of two inputs is 1. Change the
+# size of its hidden layer, 8, or the learning rate, 0.05.
 import random
 
 from micrograd.nn import MLP
@@ -15,7 +17,7 @@ for step in range(200):
     for p in model.parameters():
         p.data -= 0.05 * p.grad
     if step % 40 == 0:
-        print(f"step {step}: loss {loss.data:.4f}")
+        print(f"step {step}: loss {loss.data:.4g}")
 
 for x, y in data:
-    print(x, "should be", y, "and is", round(model(x).data, 2))
+    print(x, "should be", y, f"and is {model(x).data:.2f}")
