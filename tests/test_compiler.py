@@ -176,6 +176,17 @@ def test_contractions_that_are_matrix_products(spec, sides):
     assert emit.matrix_product(spec) == sides
 
 
+def test_the_code_has_fast_ways_and_the_listing_plain_ones():
+    w = [Value(0.5), Value(-1.0), Value(2.0)]
+    xs = np.arange(300.0).reshape(100, 3)
+    compiled = micrograd.compile(lambda X: sum(sum(wi * xi for wi, xi in zip(w, x)).relu() for x in X))
+    assert compiled(xs).data == np.maximum(xs @ [0.5, -1.0, 2.0], 0.0).sum()
+    listing, source = str(compiled.program), compiled.program.source
+    assert ("X.reshape(100, 3) @ leaves" in listing, ".sum(0)" in listing, ".dot(" in listing) == (True, True, False)
+    assert ("X.reshape(100, 3).dot(leaves)" in source, ".sum(" in source) == (True, False)
+    assert "forward_c0 = np.full((100,), 1.0)" in source
+
+
 def test_each_backend_writes_each_operation():
     assert emit.NUMPY.keys() <= TORCH.keys()
     assert not any("np." in template for template in TORCH.values())

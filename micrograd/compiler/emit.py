@@ -161,15 +161,18 @@ class Text:
         if not right:
             (dim,) = (d for d, letter in enumerate(left) if letter not in out)
             op = "sum of rows" if dim == len(left) - 1 else "sum of columns" if len(left) == 2 else "sum"
-            by_ones = "{2}" in self.table[op]  # a product with ones, which is faster than a sum
-            return self.table[op].format(*operands, dim, by_ones and self.constant(np.ones(sizes[dim])))
-        if [left] == right and left[:-1] == out:
+            return self.table[op].format(*operands, dim, op == "sum" or self.ones(sizes[dim]))
+        if [left] == right and left[:-1] == out != "":
             return self.table["vecdot"].format(*operands)
         if sides := matrix_product(spec):
             op = "@" if max(map(len, (left, *right))) > 2 else "dot"
             return self.table[op].format(*(side.format(*operands) for side in sides))
         einsum = self.table["einsum" if "n" in out or "n" not in terms else "einsum over samples"]
         return einsum.format(spec, ", ".join(operands))
+
+    def ones(self, count: int) -> str:
+        """A product with these is a sum, and faster."""
+        return self.constant(np.ones(count))
 
     def constant(self, value: Any) -> str:
         name = self.names.new(f"{self.function.name}_c{len(self.constants)}")
@@ -190,6 +193,9 @@ class Listing(Text):
     table: ClassVar[dict[str, str]] = {
         op: template.replace("np.float_", "").replace("np.", "") for op, template in NUMPY.items()
     } | {
+        "dot": "{} @ {}",
+        "sum of rows": "{}.sum({})",
+        "sum of columns": "{}.sum({})",
         "pack": "beside({0})",
         "spread": "{0}",
         "ragged": "{1}",
