@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from operator import attrgetter
-from types import MethodType
 from typing import Any
 
 from ..engine import Value
@@ -45,7 +44,6 @@ class Compiled:
         self.order: list[Call] = []  # in which they were traced
         self.changes: Counter[str] = Counter()
         self.usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
-        self.binds = hasattr(type(function), "__get__") and not isinstance(function, MethodType)
         self.own = {*vars(self), "own"} - {*getattr(function, "__dict__", ())}  # attributes; others are somebody's
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -62,7 +60,8 @@ class Compiled:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As an attribute of a class it is what the function would be: a method, or, as a partial is, not."""
-        if instance is None or not self.binds:
+        bind = getattr(type(self.function), "__get__", None)
+        if instance is None or bind is None or bind(self.function, instance, owner) is self.function:
             return self
         return functools.update_wrapper(Method(self, instance), self, updated=())
 

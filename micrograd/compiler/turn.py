@@ -33,7 +33,7 @@ class Turn:
         """Wait for it. False: it does not come, as the other thread is stuck, perhaps because it waits for this one."""
         before: Any = None
         since = time.monotonic()
-        while not (mine := self.lock.acquire(timeout=LOOK)) and not self.stuck:
+        while not (mine := self.lock.acquire(timeout=0.0 if self.stuck else LOOK)) and not self.stuck:
             frame = sys._current_frames().get(self.thread)
             at = frame, frame.f_lasti if frame else -1
             if at != before or not Compiling.running:
@@ -42,11 +42,10 @@ class Turn:
         if not mine:
             yield False
             return
-        self.thread = threading.get_ident()
+        self.thread, self.stuck = threading.get_ident(), False
         try:
             yield True
         finally:
-            self.stuck = False
             self.lock.release()
 
 
