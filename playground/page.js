@@ -73,9 +73,7 @@ function decoded(hash) {
   }
 }
 
-function toAddress() {
-  window.history.replaceState(null, "", `#${encoded(code())}`);
-}
+const toAddress = () => window.history.replaceState(null, "", `#${encoded(code())}`);
 
 function fromAddress() {
   const shared = decoded(location.hash.slice(1));
