@@ -91,7 +91,7 @@ def draw(points, labels, score, text="", cells=40):
 
     scores = [[at(x, y) for x in spread(left, right)] for y in spread(bottom, top)]
     line = sys._getframe(1).f_lineno
-    sys.stdout.flush()
+    sys.stdout.flush()  # first what was printed before
     post("boundary", scores=scores, points=points, labels=labels, box=[left, bottom, right, top], text=text, line=line)
 
 
@@ -111,6 +111,7 @@ def report(error, line):
         line: which to mark if it was raised in none, as by the `repr` of the last.
     """
     trace = error.__traceback__
+    # Above are the frames of `run`. None is left if somebody's code was not reached, or was done with.
     while trace and trace.tb_frame.f_code.co_filename != FILE:
         trace = trace.tb_next
     for frame, lineno in traceback.walk_tb(trace):
@@ -160,6 +161,7 @@ def run(code):
     post("done", seconds=time.monotonic() - start)
 
 
+# A browser cannot run Graphviz's program, but the worker has a Graphviz.
 micrograd.drawing.lay_out = lambda source, format, engine, **_: page.lay_out(source, format, engine).encode()
 vars(builtins).update(input=no_input, display=show)
 sys.modules["playground"] = module = types.ModuleType("playground")
