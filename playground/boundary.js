@@ -16,7 +16,7 @@ export function drawBoundary(canvas, { scores, points, labels, box, text, line }
   points.forEach(([x, y], i) => {
     pen.beginPath();
     pen.arc((SIZE * (x - left)) / (right - left), (SIZE * (top - y)) / (top - bottom), 6, 0, 7);
-    pen.fillStyle = `rgb(${labels[i] > 0 ? ONE : OTHER})`;
+    pen.fillStyle = `rgb(${labels[i] ? ONE : OTHER})`;
     pen.fill();
     pen.stroke();
   });

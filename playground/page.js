@@ -34,7 +34,7 @@ const colours = HighlightStyle.define([
 const editor = new EditorView({
   parent: document.getElementById("editor"),
   state: EditorState.create({
-    doc: storage("getItem") ?? examples[0].code,
+    doc: storage("getItem") || examples[0].code,
     extensions: [
       lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), indentUnit.of("    "), python(),
       syntaxHighlighting(colours), marked, EditorView.lineWrapping,
@@ -73,9 +73,7 @@ function decoded(hash) {
   }
 }
 
-function toAddress() {
-  window.history.replaceState(null, "", `#${encoded(code())}`);
-}
+const toAddress = () => window.history.replaceState(null, "", `#${encoded(code())}`);
 
 function fromAddress() {
   const shared = decoded(location.hash.slice(1));
@@ -93,7 +91,7 @@ function storage(method, ...values) {
 
 // ---- Python ----
 
-let worker; // where Python is; null when it broke down
+let worker; // where Python is; null after it broke down
 let ready; // whether it can run something
 let running; // whether something runs, or is to run as soon as Python is ready
 let ran; // the code of the last run
@@ -195,7 +193,7 @@ const show = {
 // Shows which example is in the editor. One's own code can be had back once there is some.
 function nameCode() {
   list.selectedIndex = 1 + examples.findIndex((example) => example.code === code());
-  list.options[0].disabled = storage("getItem") === null;
+  list.options[0].disabled = !storage("getItem");
 }
 
 list.append(...["Your code", ...examples.map(({ name }) => name)].map((name) => new Option(name)));

@@ -25,7 +25,7 @@ STACK = 1 << 17  # bytes of it that C functions may take, one inside the other
 
 
 def post(kind, **what):
-    page.post(json.dumps({"kind": kind, **what}))
+    page.post(json.dumps({"kind": kind, **what}, allow_nan=False))  # the page could not read a nan
 
 
 class Out:
@@ -72,7 +72,7 @@ def draw(points, labels, score, text="", cells=40):
         cells: so many scores there are from left to right, and from top to bottom.
     """
     points = [tuple(map(number, point)) for point in points]
-    labels = [*map(number, labels)]
+    labels = [number(label) > 0 for label in labels]
     wrong = [point for point in points if len(point) != 2 or not all(map(math.isfinite, point))]
     if wrong or not points or len(points) != len(labels):
         raise ValueError(
@@ -91,7 +91,7 @@ def draw(points, labels, score, text="", cells=40):
 
     scores = [[at(x, y) for x in spread(left, right)] for y in spread(bottom, top)]
     line = sys._getframe(1).f_lineno
-    sys.stdout.flush()
+    sys.stdout.flush()  # first what was printed before
     post("boundary", scores=scores, points=points, labels=labels, box=[left, bottom, right, top], text=text, line=line)
 
 
@@ -111,10 +111,11 @@ def report(error, line):
         line: which to mark if it was raised in none, as by the `repr` of the last.
     """
     trace = error.__traceback__
+    # Above are the frames of `run`. None is left if somebody's code was not reached, or was done with.
     while trace and trace.tb_frame.f_code.co_filename != FILE:
         trace = trace.tb_next
-    for frame, number in traceback.walk_tb(trace):
-        line = number if frame.f_code.co_filename == FILE else line
+    for frame, lineno in traceback.walk_tb(trace):
+        line = lineno if frame.f_code.co_filename == FILE else line
     if isinstance(error, SyntaxError) and error.filename == FILE:
         line = error.lineno
     if isinstance(error, ModuleNotFoundError):
@@ -160,13 +161,15 @@ def run(code):
     post("done", seconds=time.monotonic() - start)
 
 
+# A browser cannot run Graphviz's program, but the worker has a Graphviz.
 micrograd.drawing.lay_out = lambda source, format, engine, **_: page.lay_out(source, format, engine).encode()
-builtins.input, builtins.display = no_input, show
+vars(builtins).update(input=no_input, display=show)
 sys.modules["playground"] = module = types.ModuleType("playground")
 vars(module)["draw"] = draw
 
-dead, freeing = [], False  # parents that are to be freed, and whether somebody does
-micrograd.Value.__del__ = free
+dead: list[tuple] = []  # parents that are to be freed
+freeing = False  # whether they are just now
+micrograd.Value.__del__ = free  # type: ignore[attr-defined]
 # The stack of a browser's thread is full long before Python believes so. With this, too deep a recursion through C
 # functions, such as operators, is a RecursionError as elsewhere, and not the end of the thread.
 api = ctypes.pythonapi

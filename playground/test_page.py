@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -217,13 +216,12 @@ def test_an_endless_loop_can_be_stopped(open_page, code, shown):
     page = open_page()
     run(page, code, until=shows(shown))
     page.wait_for_timeout(1_000)
-    start = time.perf_counter()
-    page.get_by_label("Example").focus()
-    assert time.perf_counter() - start < 1.0  # the page is not frozen
+    page.get_by_label("Example").focus()  # the page is not frozen
     press(page, "Stop") if shown else page.keyboard.press("Escape")
     assert page.locator(".cm-content").inner_text() == code
     page.wait_for_function(READY, timeout=SOON)
-    assert page.locator("#output").inner_text().split("\n\n")[0].strip().endswith(shown or "Stopped.")
+    assert page.locator("#output").inner_text().strip().endswith("Stopped.")
+    assert shown in page.locator("#output").inner_text()
     assert run(page, "1 + 1").strip() == "2"
 
 
@@ -332,6 +330,8 @@ def test_what_this_page_has_and_what_not(open_page):
     page = open_page()
     assert run(page, "import code, doctest, pdb, sqlite3").strip() == ""
     assert "can install nothing" in run(page, "import numpy")
+    version = run(page, "import sys\nprint(sys.version.split()[0])").strip()
+    assert f"Python is Pyodide's {version}" in (HERE / "README.md").read_text()
     shown = run(page, "x = 1\ny = input('how many? ')")
     assert "nobody can answer input()" in shown
     assert "run.py" not in shown
@@ -383,7 +383,7 @@ import math
 from playground import draw
 def score(x, y):
     return [math.nan, math.inf, -math.inf, 5, 1, -1, 0.1][int(x)]
-draw([(0.5, 0.5), (6.5, 6.5)], [1, -1], score, "a long text " * 20, cells=7)
+draw([(0.5, 0.5), (6.5, 6.5)], [math.inf, math.nan], score, "a long text " * 20, cells=7)
 """
 
 

@@ -329,6 +329,17 @@ def test_zoom_and_fit(page, tmp_path, width):
     assert graph_size(page) == fitted
 
 
+@pytest.mark.parametrize(("width", "whole"), [(700, True), (390, False)])
+def test_at_first_it_is_whole_or_large_enough(page, tmp_path, width, whole):
+    page.set_viewport_size({"width": width, "height": 640})
+    w1, x1, w2, x2, b = (Value(0.5, label=name) for name in ("w1", "x1", "w2", "x2", "b"))
+    open_replay(page, (w1 * x1 + w2 * x2 + b).tanh(), tmp_path)
+    frame = page.eval_on_selector("#graph", "graph => graph.clientWidth")
+    scale = page.eval_on_selector("#graph svg", "svg => svg.clientWidth / svg.viewBox.baseVal.width")
+    assert (graph_size(page)[0] <= frame) is whole
+    assert scale >= (0.6 if whole else 0.79)
+
+
 def test_the_node_stays_in_view_when_the_window_changes(page, tmp_path):
     page.set_viewport_size({"width": 1280, "height": 900})
     open_replay(page, expression()[2], tmp_path)
