@@ -2020,6 +2020,23 @@ def test_counters_that_a_call_does_not_read(kind):
     assert len(compiled.order) == 1
 
 
+def test_results_that_a_model_keeps():
+    class Net(Module):
+        def __init__(self):
+            self.w, self.last, self.history = Value(1.0), Value(0.0), []
+
+    net = Net()
+    net.last = net.w * 1.0
+    compiled = micrograd.compile(lambda x: net.w * x + sum(p * p for p in net.parameters()))
+    for _ in range(3):
+        net.last = compiled(2.0)
+        net.history.append(net.last)
+        assert net.last.data == 3.0
+    assert len(compiled.order) == 1
+    net.last = Value(2.0)
+    assert compiled(2.0).data == 7.0
+
+
 NAN = {"nan": math.nan, "more": 1.0}
 
 

@@ -35,6 +35,7 @@ CODE, ABOUT = ("__code__", "__defaults__", "__kwdefaults__"), {"__name__", "__qu
 ASKS = {"id", "hash", "set", "frozenset", "fromkeys", "index", "count", "remove", "dict", "Counter", "defaultdict"}
 ASKS |= {"OrderedDict", "WeakSet", "WeakKeyDictionary", "cache", "lru_cache", "groupby", "is_", "is_not", "eq", "ne"}
 ASKS |= {"setdefault", "update", "mode", "multimode", "intersection", "union", "difference"}
+ASKS |= {"issuperset", "issubset", "isdisjoint", "symmetric_difference"}
 ASKS |= {"contains", "countOf", "indexOf", "__eq__", "__ne__", "__hash__", "deepcopy", "dumps", "graph", *TEXTS} - {
     "hasattr",
     "getattr",

@@ -9,6 +9,8 @@ from threading import local
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..engine import Value
+
 CONTAINERS = list, tuple, dict, set, frozenset, deque, bytearray
 NUMBERS = int, float, complex, bool
 UNSET = object()
@@ -124,8 +126,16 @@ def is_plain(x: Any) -> bool:
 
 
 def holding(x: Any, names: Collection[str]) -> list[str]:
-    """Attributes of other names than some that are more than plain numbers and texts."""
-    return [n for n, item in vars(x).items() if n not in names and type(item) not in ATOMS and not is_plain(item)]
+    """Attributes of other names than some that may hold parameters: more than plain numbers, texts, and results."""
+    return [n for n, item in vars(x).items() if n not in names and not (is_idle(item) or is_plain(item))]
+
+
+def is_idle(x: Any, alone: bool = True) -> bool:
+    """Whether there is no parameter in `x`, for sure: a number, a text, a result, or, if it is `alone`, a list of
+    these."""
+    if alone and type(x) in (list, deque):
+        return all(is_idle(item, alone=False) for item in x)
+    return type(x) in ATOMS or (isinstance(x, Value) and x._prev != ())
 
 
 def held(x: Any) -> dict[str, Any]:
