@@ -72,7 +72,17 @@ class Call:
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
         self.program = made(name, self.written, self.inputs)
-        argument = {v: i for i, v in enumerate(twins) if v not in self.around.values}
+        self.connect({v: i for i, v in enumerate(twins) if v not in self.around.values})
+        self.check = Check(name, function, self.around)
+        numbers = {leaf: leaf.data for leaf in self.row_of(given.values).values}
+        self.check.results(given, numbers, Results(name, self(given)), plain)
+
+    def connect(self, argument: dict[Value, int]) -> None:
+        """Find out where leaves come from in a call, and how results are made.
+
+        Args:
+            argument: of a Value that stands for one among the arguments, for which.
+        """
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
         self.row, self.varying = Row(self.leaves), [slot for slot, _ in self.slots]
@@ -87,9 +97,6 @@ class Call:
         index = self.written.results.index
         self.items = {places[i][1]: k for k, i in enumerate(index)}  # of what is computed, where it is returned
         self.size = sum(x.axis.length if x.axis else 1 for x in self.written.order)
-        self.check = Check(name, function, self.around)
-        numbers = {leaf: leaf.data for leaf in self.row_of(given.values).values}
-        self.check.results(given, numbers, Results(name, self(given)), plain)
 
     def row_of(self, values: Sequence[Value]) -> Row:
         """The Values that the program depends on in a call with some Values as arguments."""
