@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -143,6 +145,53 @@ def test_a_function_that_waits_for_a_thread_which_goes_back(monkeypatch):
             f(1.0)
         assert slope(3.0) == 6.0
         assert f(1.0).data == 12.0
+
+
+def test_threads_wait_for_a_function_that_is_only_slow(monkeypatch):
+    monkeypatch.setattr("micrograd.compiler.turn.PATIENCE", 0.1)
+
+    def slowly(x):
+        time.sleep(0.3)
+        return W * x + W
+
+    f, begin = micrograd.compile(slowly), threading.Barrier(3)
+
+    def run(x):
+        begin.wait()
+        return f(x).data
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(run, [1.0, 2.0, 3.0])] == [4.0, 6.0, 8.0]
+    assert len(f.order) == 1
+
+
+def test_no_thread_waits_for_ever(monkeypatch):
+    monkeypatch.setattr("micrograd.compiler.turn.LONG", 0.3)
+    one = micrograd.compile(lambda x: W * x)
+
+    def f(x):
+        done, found = threading.Lock(), []
+        done.acquire()
+
+        def run():
+            found.append(one(x))
+            done.release()
+
+        threading.Thread(target=run).start()
+        with done:  # nobody can see that this is what it waits for
+            return found[0]
+
+    compiled = micrograd.compile(f)
+    assert [compiled(x).data for x in (1.0, 3.0)] == [2.0, 6.0]
+
+
+def test_numbers_that_are_not_known_yet_are_not_given_to_a_program(monkeypatch):
+    monkeypatch.setattr("micrograd.compiler.turn.PATIENCE", 0.2)
+    one = micrograd.compile(lambda xs: xs[0] * 2.0 + 1.0)
+    one([1.0])
+    with ThreadPoolExecutor(1) as pool:
+        f = micrograd.compile(lambda x: W * pool.submit(one, [x]).result())
+        assert [f(x).data for x in (1.0, 2.0)] == [6.0, 10.0]
 
 
 def test_a_thread_that_uses_other_values_runs_its_program_while_a_function_is_traced():

@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 import types
+import typing
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -1690,6 +1691,26 @@ def new_attributes(x, **attributes):
     x.__dict__ = {**vars(x), **attributes}
 
 
+class Keyed:
+    def keys(self):
+        return TABLE_KEYS
+
+    def __getitem__(self, key):
+        return 2.0
+
+
+T = typing.TypeVar("T")
+
+
+class Boxed(typing.Generic[T]):
+    def __init__(self, x):
+        self.x = x * RATE
+
+
+TABLE_KEYS = ["a"]
+ALIAS = Boxed[float]
+
+
 def visited(x):
     return A * x * Visitor().visit(ast.parse("2.0", mode="eval").body)
 
@@ -1733,6 +1754,13 @@ NAMED_RATE, FORMAT = "rate", "{0.rate}"
             lambda k, x: A * operator.attrgetter("limit", NAMED_RATE)(k)[1] * x,
             Config,
             lambda k: setattr(k, "rate", 7.0),
+        ),
+        (lambda k, x: A * sum({**k}.values()) * x, Keyed, lambda k: TABLE_KEYS.append("b")),
+        (lambda k, x: A * ALIAS(x).x, lambda: None, lambda k: change_global("RATE", 7.0)),
+        (
+            lambda k, x: A * k(x).x,
+            lambda: type("Made", (Scaled,), {}),
+            lambda k: setattr(k, "__init__", Boxed.__init__),
         ),
         (by_position, Matched, lambda k: setattr(k, "rate", 7.0)),
         (lambda k, x: A * getattr(k, NAMED_RATE) * x, Config, lambda k: setattr(k, "rate", 7.0)),
@@ -2024,6 +2052,8 @@ def test_results_that_a_model_keeps():
     class Net(Module):
         def __init__(self):
             self.w, self.last, self.history = Value(1.0), Value(0.0), []
+            self.table, self.best, self.rows = collections.defaultdict(list), None, None
+            self.optimizer = micrograd.optim.SGD([self.w])
 
     net = Net()
     net.last = net.w * 1.0
@@ -2031,6 +2061,8 @@ def test_results_that_a_model_keeps():
     for _ in range(3):
         net.last = compiled(2.0)
         net.history.append(net.last)
+        net.table["loss"].append((1, {"loss": net.last}))
+        net.best, net.rows, net.optimizer.lr = (net.last, 1.0), np.array([net.last.data]), 0.1 * net.last.data
         assert net.last.data == 3.0
     assert len(compiled.order) == 1
     net.last = Value(2.0)

@@ -45,7 +45,8 @@ def read(code: CodeType) -> Uses:
             uses.compared.update(str(x.argval) for x in beside)
         if name in TELLING or instruction.argrepr in ("|=", "|") or (name == "BUILD_MAP" and instruction.arg):
             uses.questions.add(name)
-        uses.globals.update(IMPLIED.get(name, IMPLIED.get(instruction.argrepr, ())))
+        if not (name == "BINARY_OP" and before and type(before[0].argval) in (int, float)):  # a remainder
+            uses.globals.update(IMPLIED.get(name, IMPLIED.get(instruction.argrepr, ())))
         if name == "MATCH_CLASS" and instruction.arg:  # by position, the names are in __match_args__
             uses.globals.add(ANY)
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Hashable, Sequence
+from itertools import chain
 from typing import Any
 
 from ..engine import NOTHING, Value
@@ -116,8 +117,10 @@ class Call:
     def fits(self, given: Signature) -> bool:
         """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
         may ask of them beside their numbers. Not while another thread traces a function of the same Values."""
-        if Compiling.running and any(type(v.data) is Symbol for v in self.row_of(given.values).values):
-            return False
+        if Compiling.running:
+            data = [v.data for v in self.row_of(given.values).values]
+            if Symbol in map(type, chain(data, *given.numbers)):
+                return False
         return self.asked == self.answers(given) and self.around.held.hold()
 
     def answers(self, given: Signature) -> list[Any]:

@@ -14,7 +14,13 @@ from typing import Any
 
 from ..vmap import Compiling
 
-LOOK, PATIENCE = 0.1, 2.0  # in seconds: how often to see whether the other moves, and how long to wait for that
+# In seconds: how often to see whether the other moves, and how long to wait for that, if it waits for a thread, or does
+# something else that takes long.
+LOOK, PATIENCE, LONG = 0.1, 2.0, 60.0
+STUCK = (
+    "another thread waits, in a function that is traced there, perhaps for this one, which has to trace something as "
+    "well, and to wait in turn: do not wait for the backward() of other threads in it"
+)
 
 
 class Turn:
@@ -38,7 +44,8 @@ class Turn:
             at = frame, frame.f_lasti if frame else -1
             if at != before or not Compiling.running:
                 before, since = at, time.monotonic()
-            self.stuck = time.monotonic() - since > PATIENCE
+            waits = frame is not None and frame.f_code.co_filename == threading.__file__  # of what is in Python
+            self.stuck = time.monotonic() - since > (PATIENCE if waits else LONG)
         if not mine:
             yield False
             return
@@ -62,10 +69,7 @@ def undisturbed() -> Iterator[None]:
     """
     with turn.wait() as mine:
         if not mine:
-            raise RuntimeError(
-                "another thread waits, in a function that is traced there, perhaps for this one, which has to trace "
-                "something as well, and to wait in turn: do not wait for the backward() of other threads in it"
-            )
+            raise RuntimeError(STUCK)
         collecting = gc.isenabled()
         gc.disable()
         try:

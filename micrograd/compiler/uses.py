@@ -54,9 +54,9 @@ EXACTLY = (
 HOLDERS = {"types", "argparse", "collections", "os", "weakref", "_weakrefset"}
 UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__", "__slotnames__"}
 # Methods that are called by themselves, also where a class gets them later.
-SPECIAL = {name for kind in (list, float, dict) for name in dir(kind) if name.startswith("__")} - UNUSED
+SPECIAL = {name for kind in (list, float, dict, int, set) for name in dir(kind) if name.startswith("__")} - UNUSED
 SPECIAL |= {"__call__", "__getattr__", "__enter__", "__exit__", "__next__", "__get__", "__set__"}
-SPECIAL |= {"close"}  # by contextlib.closing
+SPECIAL |= {"__matmul__", "__rmatmul__", "__imatmul__", "close", "keys"}  # also by contextlib.closing, and **
 SPECIAL -= {"__init__", "__new__", "__class__", "__init_subclass__", "__subclasshook__"}
 MADE = {"__init__", "__new__"}  # of use where a class is called
 COMPARED, WRITTEN = {"__eq__", "__ne__", "__hash__"}, {"__repr__", "__str__", "__format__"}
@@ -146,7 +146,7 @@ def names_of(kind: type, names: set[str], used: set[str], same: bool, called: bo
     """
     asked = (called, MADE), (same, COMPARED), (not used.isdisjoint(WRITING), WRITTEN)
     unasked = UNUSED.union(*(methods for is_asked, methods in asked if not is_asked)) - used
-    return (names | SPECIAL | {name for name in vars(kind) if name.startswith("__")}) - unasked
+    return (names | SPECIAL | MADE | {name for name in vars(kind) if name.startswith("__")}) - unasked
 
 
 @functools.cache
@@ -186,9 +186,8 @@ def parts_of(x: Any) -> list[tuple[str, Any]]:
     """What is in something that stands for a function, by name."""
     inside = next((names for around, names in INSIDE.items() if isinstance(x, around)), ())
     parts = [(name, getattr(x, name)) for name in inside]
-    if "__wrapped__" in getattr(x, "__dict__", ()):
-        parts.append(("", x.__wrapped__))
-    return parts
+    own = getattr(x, "__dict__", {})  # of typing's aliases, for one
+    return parts + [("", own[name]) for name in ("__wrapped__", "__origin__") if name in own]
 
 
 def refuse_types(f: FunctionType, found: Uses) -> None:

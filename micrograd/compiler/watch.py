@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..engine import Value
+from ..module import contents
 
 CONTAINERS = list, tuple, dict, set, frozenset, deque, bytearray
 NUMBERS = int, float, complex, bool
@@ -127,15 +128,14 @@ def is_plain(x: Any) -> bool:
 
 def holding(x: Any, names: Collection[str]) -> list[str]:
     """Attributes of other names than some that may hold parameters: more than plain numbers, texts, and results."""
-    return [n for n, item in vars(x).items() if n not in names and not (is_idle(item) or is_plain(item))]
+    return [n for n, item in vars(x).items() if n not in names and not (type(item) in ATOMS or is_idle(item))]
 
 
-def is_idle(x: Any, alone: bool = True) -> bool:
-    """Whether there is no parameter in `x`, for sure: a number, a text, a result, or, if it is `alone`, a list of
-    these."""
-    if alone and type(x) in (list, deque):
-        return all(is_idle(item, alone=False) for item in x)
-    return type(x) in ATOMS or (isinstance(x, Value) and x._prev != ())
+def is_idle(x: Any, depth: int = 4) -> bool:
+    """Whether a Module finds no parameter in `x`, for sure: it looks into so many containers."""
+    if isinstance(x, Value):
+        return x._prev != ()
+    return is_plain(x) or (depth > 0 and all(is_idle(item, depth - 1) for item in contents(x)[1]))
 
 
 def held(x: Any) -> dict[str, Any]:
