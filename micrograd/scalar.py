@@ -4,8 +4,8 @@ Python's floats raise where a tensor library goes on: `1.0 / 0.0`, `math.exp(100
 `math.log(-1.0)` are exceptions, `(-8.0) ** (1 / 3)` is a complex number. Here they are inf, inf,
 nan and nan, as in PyTorch.
 
-A number need not be a float. Whatever has these functions as methods of its own (`x.exp()`,
-`x.maximum(y)`, ...) is a kind of number, and is asked instead. `+`, `-` and `*` need no help:
+A number need not be a float. Whatever has these functions in its class (`type(x).exp(x)`,
+`type(x).maximum(x, y)`, ...) is a kind of number, and is asked instead. `+`, `-` and `*` need no help:
 Python already asks.
 """
 
@@ -28,7 +28,7 @@ def number(x: object) -> Number:
     """
     kind = type(x)
     if kind is float or hasattr(kind, "where_le"):
-        return x.detach() if hasattr(kind, "detach") else x  # type: ignore[attr-defined]
+        return kind.detach(x) if hasattr(kind, "detach") else x
     if getattr(x, "requires_grad", False):
         raise RuntimeError(f"no gradient of a Value comes back to {x!r}: pass its number, tensor.item()")
     plain: Any = x.item() if getattr(x, "ndim", None) == 0 else x  # type: ignore[attr-defined]

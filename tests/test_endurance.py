@@ -1,5 +1,6 @@
 """Many threads, many steps, hostile names."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,10 @@ from programs import blocks_grown
 import micrograd
 import micrograd.functional as F
 from micrograd import Value, vmap
+from micrograd.compiler.batch import during
+from micrograd.compiler.turn import Turn
 from micrograd.viz import draw_dot, replay
+from micrograd.vmap import Compiling, compiling, loop
 
 W = Value(2.0)
 X = [[0.1, -0.4, 1.2], [0.7, 0.3, -0.9], [-1.1, 0.2, 0.5], [0.0, 0.6, -0.2]]
@@ -211,3 +215,67 @@ def test_threads_that_all_call_a_function_for_the_first_time(model):
             got = [*pool.map(lambda batch, f=compiled: [v.data for v in f(batch)], batches)]
         assert got == [pytest.approx([v.data for v in compiled.function(batch)], rel=1e-9) for batch in batches]
         assert len(compiled.order) == 1
+
+
+FORKED = """
+import os, signal, sys, threading, time
+import micrograd
+from micrograd import Value
+
+w, started = Value(2.0), threading.Event()
+
+def slow(x):
+    started.set()
+    time.sleep(0.5)
+    return w * x
+
+thread = threading.Thread(target=micrograd.compile(slow), args=(1.0,))
+thread.start()
+started.wait()
+pid = os.fork()
+if not pid:
+    signal.alarm(30)
+    print(micrograd.compile(lambda x: w * x + w)(3.0).data, flush=True)
+    os._exit(0)
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_traces_what_it_has_got_while_another_thread_traced():
+    found = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stdout) == (0, "8.0\n"), found.stderr
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_of_a_child_it_is_the_turn(stuck):
+    turn, done = Turn(), threading.Event()
+    locked = threading.Event()
+
+    def hold():
+        with turn.lock:
+            locked.set()
+            done.wait(30.0)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    locked.wait(30.0)
+    if not stuck:
+        done.set()
+        thread.join()
+    turn.stuck = stuck
+    turn.before_fork()
+    turn.in_child()
+    assert turn.lock.acquire(timeout=0.0)  # in the child nobody else would release it
+    done.set()
+    thread.join()
+
+
+def test_what_is_put_back_late_does_not_come_back():
+    outer, inner = during(lambda function, samples: []), during(loop)
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)  # after Ctrl-C in the exit of the inner, which is finished when it is freed
+    inner.__exit__(None, None, None)
+    assert (compiling.mapped, Compiling.running) == (None, 0)

@@ -1069,7 +1069,7 @@ def test_copies_of_values_are_leaves_of_their_own():
             check(f, [A, *model.parameters()], x)
         out = micrograd.compile(f)(2.0)
         assert {*out._prev[0]._prev[0].leaves} <= {A, *model.parameters()}
-    with pytest.raises(TypeError, match=r"reads \.grad"):  # which the copy has as well
+    with pytest.raises(TypeError, match="returns a copy of a Value from outside, with its grad"):
         micrograd.compile(lambda x: [copy.copy(A), A * x])(1.0)
 
 
@@ -1850,7 +1850,24 @@ def test_what_a_cache_keeps_of_symbols_is_forgotten(maxsize):
     compiled = micrograd.compile(lambda v: twice(v) + twice(w))
     assert compiled(w).data == 12.0
     assert (type(twice(w).data), twice.cache_info().currsize) == (float, 1)
-    assert compiled(Value(1.0)).data == 8.0
+    for given in (Value(1.0), [Value(1.0)]):  # eager, it would get what was found for another number, once it changes
+        f = micrograd.compile(lambda v: twice(v if isinstance(v, Value) else (*v,)[0]) + twice(w))
+        with pytest.raises(TypeError, match=r"a functools\.cache, with a Value among its arguments"):
+            f(given)
+        assert twice.cache_info().currsize == 1
+
+
+class Key:
+    def __init__(self, v):
+        self.v = v
+
+
+@pytest.mark.parametrize("key", [lambda v: (1.0, (v,)), lambda v: frozenset([v]), Key])
+def test_a_cache_with_keys_that_hold_values_of_the_call(key):
+    first = functools.lru_cache(maxsize=1)(lambda key: 2.0)
+    with pytest.raises(TypeError, match="with a Value among its arguments"):
+        micrograd.compile(lambda v: v * first(key(v)))(Value(1.0))
+    assert micrograd.compile(lambda v: v * first(key(A)))(Value(3.0)).data == 6.0
 
 
 def test_several_cold_caches():
@@ -3090,3 +3107,70 @@ def test_what_cannot_be_compared_is_something_else():
     with pytest.raises(TypeError, match=r"f changes state\.mode"):
         micrograd.compile(f)(1.0)
     assert state.mode == "fast"
+
+
+def in_pattern(x):
+    match x:
+        case object(tanh=_):
+            return A
+    return A * x
+
+
+def tried(x, name):
+    try:
+        return bool(x.axis is None or x.detach or x.relu)
+    except AttributeError:
+        return False
+
+
+LOOKS: list[Callable[..., Any]] = [hasattr, lambda x, name: getattr(x, name, None) is not None, tried]
+
+
+@pytest.mark.parametrize("name", ["relu", "maximum", "where_le", "detach", "abs", "op", "args", "axis", "kind", "line"])
+@pytest.mark.parametrize("has", LOOKS)
+@pytest.mark.parametrize("x", [0.0, 3.0])
+def test_a_number_has_no_attributes_of_what_stands_for_it(name, has, x):
+    check(lambda x: A * (x if has(x, name) else 2.0 * x + 1.0), [A], x)
+    check(lambda x: A * (x if hasattr(x, "kind") or hasattr(x, "sigmoid") else 2.0 * x + 1.0), [A], x)
+
+
+def test_a_number_is_made_a_value_where_it_has_no_relu():
+    def f(x, y):
+        a, b = (v if hasattr(v, "relu") else Value(v) for v in (x, y))
+        return a.relu() * A + b.relu()
+
+    for given in [(2.0, 0.0), (Value(-1.0), 3.0), (-1.0, Value(3.0))]:
+        check(f, [A], *given)
+
+
+def later(x):
+    try:
+        function = x.tanh
+    except AttributeError:
+        return A * x
+    return function()
+
+
+@pytest.mark.parametrize("x", [0.0, 3.0])
+@pytest.mark.parametrize("f", [lambda x: A * (x if hasattr(x, "tanh") else 2.0 * x), later, in_pattern])
+def test_what_numpy_asks_of_an_object_is_no_attribute_of_a_number(f, x):
+    assert f(x).data is not None
+    with pytest.raises(TypeError, match=r"asking for \.tanh looks at a number"):
+        micrograd.compile(f)(x)
+
+
+def test_numpy_gets_what_it_asks_for():
+    for f in (np.exp, np.log, np.sqrt, np.sin, np.cos, np.tanh, np.vectorize(np.tanh), np.abs):
+        check(lambda x, f=f: A * f(x), [A], 2.0)
+        check(lambda xs, f=f: A * f(np.array(xs)).sum(), [A], [2.0, 3.0])
+
+
+def test_assigning_what_only_stands_for_a_number_has():
+    def f(x):
+        try:
+            x.line = 3
+        except AttributeError:
+            return A * x
+        return A
+
+    check(f, [A], 2.0)

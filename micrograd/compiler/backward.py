@@ -4,19 +4,26 @@ A call of a compiled function, or of one under vmap, is a node of its own in the
 Its gradient is a dict: what came back to which of the results.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import starmap
 from typing import Any
 
 from ..engine import NOTHING, UNTOUCHED, Value, graph
 from .symbol import Symbol
 
 
+def put(attributes: Iterable[tuple[Any, str, Any]]) -> None:
+    """Set each, of an object by its name, in a loop of C, in which no Ctrl-C gets a turn."""
+    deque(starmap(setattr, attributes), maxlen=0)
+
+
 @contextmanager
 def standing_in(numbers: Mapping[Value, Any], cut: bool = True) -> Iterator[None]:
     """Let numbers stand in the data of Values, which are leaves meanwhile, if they are `cut` off from what they were
     computed from; then put everything back."""
-    before = [(v, v.data, v.grad, v._prev, v._grad_fn) for v in numbers]
+    before = [(v, name, getattr(v, name)) for v in numbers for name in ("data", "grad", "_prev", "_grad_fn")]
     try:
         for v, number in numbers.items():
             v.data, v.grad = number, UNTOUCHED
@@ -24,8 +31,7 @@ def standing_in(numbers: Mapping[Value, Any], cut: bool = True) -> Iterator[None
                 v._prev, v._grad_fn = (), NOTHING
         yield
     finally:
-        for v, data, grad, parents, grad_fn in before:
-            v.data, v.grad, v._prev, v._grad_fn = data, grad, parents, grad_fn
+        put(before)
 
 
 def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[Value]) -> tuple[list[Any], set[Value]]:

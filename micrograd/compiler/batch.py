@@ -178,7 +178,7 @@ def enter(op: str, column: Sequence[Any], axis: Axis) -> Any:
         return first
     symbols = [x if type(x) is Symbol else float(x) for x in column]
     if op == "samples":  # plain numbers, through which no gradient goes
-        symbols = [x.detach() if type(x) is Symbol else x for x in symbols]
+        symbols = [Symbol.detach(x) if type(x) is Symbol else x for x in symbols]
     symbol = on(axis, Symbol(op, *symbols))
     symbol.line, symbol.kind = None, getattr(first, "kind", type(first))
     return symbol
@@ -216,4 +216,5 @@ def during(mapped: Callable[..., Any]) -> Iterator[None]:
         yield
     finally:
         Compiling.running -= 1
-        compiling.mapped = before
+        # After a Ctrl-C, what is around this may have been put back first.
+        compiling.mapped = None if compiling.mapped is None else before

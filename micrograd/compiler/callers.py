@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 PACKAGE = pathlib.Path(__file__).parents[1]
@@ -35,6 +36,38 @@ def called_from_here() -> bool:
     while NUMPY in frame.f_code.co_filename:
         frame = frame.f_back
     return frame.f_code.co_filename in OWN
+
+
+def at_once(f: Callable[..., Any], look: Exception, looks: list[Exception]) -> Callable[..., Any]:
+    """An attribute that NumPy asks an object in an array for, and calls while the same instruction of somebody's code
+    is carried out. Where that does not happen somebody has asked, for one that a number has not: a `look`."""
+    frame = sys._getframe(2)
+    place = frame.f_lasti
+    looks.append(look)
+
+    def call() -> Any:
+        if sys._getframe(1) is frame and frame.f_lasti == place:
+            looks.remove(look)
+        return f()
+
+    return call
+
+
+class Private:
+    """What a slot is while somebody's code uses its name: only the code of this package finds it."""
+
+    def __init__(self, slot: Any):
+        self.slot = slot
+
+    def __get__(self, x: Any, kind: type) -> Any:
+        if x is None or called_from_here():
+            return self.slot.__get__(x, kind)
+        raise AttributeError
+
+    def __set__(self, x: Any, item: Any) -> None:
+        if not called_from_here():
+            raise AttributeError(f"{x.kind.__name__!r} object has no attribute {self.slot.__name__!r}")
+        self.slot.__set__(x, item)
 
 
 @property  # type: ignore[misc]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from ..engine import Value
 from . import libraries, watch
 from .watch import within
 
@@ -47,6 +48,10 @@ class Held:
         """Take what caches have got meanwhile for what they had."""
         grown = [watched.remember() for watched in self.watches + self.caches]
         self.grown = any(grown)
+
+    def keyed(self, values: Collection[Value]) -> list[str]:
+        """The caches that remember what they returned for one of some Values."""
+        return [cache.path for cache in self.caches if libraries.has_key(cache.contents.args[0], values)]
 
     def put_back(self) -> None:
         for watched in self.watches + self.caches:

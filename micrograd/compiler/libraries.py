@@ -5,9 +5,10 @@ import pickle
 import random
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ..engine import Value
 from .arrays import GENERATORS, np
 
 
@@ -87,6 +88,19 @@ def remembered(x: Any) -> dict[int, Any]:
 def remembers(x: Any, before: Sequence[int]) -> bool:
     """Whether it still holds what it held."""
     return all(map(remembered(x).__contains__, before))
+
+
+def has_key(x: Any, values: Collection[Value]) -> bool:
+    """Whether it remembers what it returned for one of some Values."""
+    return any(is_in(key, values) for key in cache_of(x))
+
+
+def is_in(x: Any, values: Collection[Value], depth: int = 4) -> bool:
+    """Whether there is one of some Values in something that has a hash, in so many layers of it."""
+    if isinstance(x, Value):
+        return x in values
+    inner = x if isinstance(x, tuple | frozenset) else getattr(x, "__dict__", {}).values()
+    return depth > 0 and any(is_in(y, values, depth - 1) for y in inner)
 
 
 def forget(x: Any, before: Mapping[int, Any]) -> None:

@@ -14,7 +14,7 @@ from operator import add, mul, neg, sub, truediv
 from typing import Any, ClassVar, NoReturn
 
 from .arrays import np
-from .callers import Line, called_from_here, calling_line, number_class
+from .callers import Line, at_once, called_from_here, calling_line, number_class
 from .uses import is_taken
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
@@ -26,8 +26,9 @@ COMMUTATIVE = ("+", "*")
 OPERATORS: dict[str, Any] = {"+": add, "-": sub, "*": mul, "/": truediv, "**": pow, "neg": neg, "abs": abs}
 GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
-# Those of `scalar.py`, which a kind of number has as methods.
+# Those of `scalar.py`, which the class of a kind of number has; and those that NumPy asks each object in an array for.
 FUNCTIONS = "relu", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "maximum", "minimum", "where_le"
+UNIVERSAL = "exp", "log", "sqrt", "sin", "cos", "tanh"
 
 
 def operator(op: str) -> tuple[Any, Any]:
@@ -92,7 +93,7 @@ def doubled(x: Any, y: Any) -> "Symbol | None":
 
 
 def function(name: str) -> Callable[..., Any]:
-    """The method for a function of `scalar.py`. It leaves a Value among its arguments to the Value."""
+    """What a function of `scalar.py` does on Symbols. It leaves a Value among its arguments to the Value."""
 
     def method(*args: Any) -> Any:
         known = [*map(plain, args)]
@@ -101,16 +102,20 @@ def function(name: str) -> Callable[..., Any]:
     return method
 
 
+def look(what: str) -> TypeError:
+    return TypeError(
+        f"{what} looks at a number, but while a function is compiled its numbers are not known yet: the "
+        f"program must serve all of them. Compute with Values instead, for a choice with relu(), abs(), "
+        f"maximum(), minimum() or where_le(); return the scores, and compare outside; a number that the "
+        f"structure depends on, such as a size, goes into static=(...) by the name of its argument"
+    )
+
+
 def looked_at(what: str) -> Callable[..., Any]:
     """A method for what needs the number itself."""
 
     def method(self: "Symbol", *args: Any) -> NoReturn:
-        error = TypeError(
-            f"{what} looks at a number, but while a function is compiled its numbers are not known yet: the "
-            f"program must serve all of them. Compute with Values instead, for a choice with relu(), abs(), "
-            f"maximum(), minimum() or where_le(); return the scores, and compare outside; a number that the "
-            f"structure depends on, such as a size, goes into static=(...) by the name of its argument"
-        )
+        error = look(what)
         if not called_from_here():  # for the text of an error here, nobody has looked
             Symbol.looks.append(error)
         raise error
@@ -126,7 +131,20 @@ class Axis:
     length: int
 
 
-class Symbol:
+class Functions(type):
+    """The class of Symbol, with what `scalar.py` and the engine ask a class of numbers for. As it is in here, a Symbol
+    itself has no such attribute, nor has the float that it stands for."""
+
+    def detach(cls, x: "Symbol") -> "Symbol":
+        """A number that a leaf is made of: whatever it was computed from, no gradient goes there."""
+        return x if x.op in ("input", "samples", "detach") else Symbol("detach", x)
+
+
+for name in FUNCTIONS:
+    setattr(Functions, name, staticmethod(function(name)))
+
+
+class Symbol(metaclass=Functions):
     """What is done to numbers that are not known yet.
 
     Attributes:
@@ -174,10 +192,6 @@ class Symbol:
     __truediv__, __rtruediv__ = operator("/")
     __pow__, __rpow__ = operator("**")
 
-    def detach(self) -> "Symbol":
-        """A number that a leaf is made of: whatever it was computed from, no gradient goes there."""
-        return self if self.op in ("input", "samples", "detach") else Symbol("detach", self)
-
     def __neg__(self) -> "Symbol":
         if self.op == "where_le" and all(type(x) is float for x in self.args[2:]):
             a, b, x, y = self.args
@@ -186,8 +200,6 @@ class Symbol:
 
     def __abs__(self) -> "Symbol":
         return promoted("abs", Symbol("abs", self), self)
-
-    abs = __abs__
 
     __bool__ = looked_at("a test (if, while, and, or, not)")
     __eq__, __ne__ = looked_at("=="), looked_at("!=")
@@ -201,15 +213,14 @@ class Symbol:
     __reduce_ex__ = looked_at("pickle")
 
     def __getattr__(self, name: str) -> Any:
+        if name in UNIVERSAL:  # a float has none, but NumPy asks for it, and calls it
+            function = functools.partial(getattr(Symbol, name), self)
+            return at_once(function, look(f"asking for .{name}"), Symbol.looks)
         libraries = is_taken(sys._getframe(1).f_code.co_filename)  # which do without
         if not libraries and not name.startswith("__") and (hasattr(self.kind, name) or self.kind.__dictoffset__):
             return looked_at(f".{name}")(self)  # of objects with a __dict__ it may be in there
         Symbol.typed |= not libraries
         raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
-
-
-for name in FUNCTIONS:
-    setattr(Symbol, name, function(name))
 
 
 def number(kind: type, op: str = "input") -> Symbol:

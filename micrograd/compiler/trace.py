@@ -12,14 +12,20 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from ..engine import ByHand, Constant, Value, data_of, graph
-from .backward import gradients, standing_in
+from .backward import gradients, put, standing_in
 from .batch import Batch, Batches, during
-from .callers import OWN, called_from_here
+from .bytecode import ANY
+from .callers import OWN, Private, called_from_here
 from .structure import Results, values_in
 from .surroundings import Surroundings
 from .symbol import KEPT, Symbol, looked_at, number, ordered
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
+COPIED = "{} returns a copy of a Value from outside, with its grad, which is no part of a program; return the Value"
+REMEMBERED = (
+    "{} calls {}, a functools.cache, with a Value among its arguments, for which it would return what was found for "
+    "another number of it. Call the function without the cache, or with plain numbers that are in static=(...)"
+)
 READ = "the function reads .grad of a Value from outside; pass the number in as an argument"
 
 
@@ -92,14 +98,16 @@ def trace(
     batches = Batches(on_symbols=False)
     with left_alone(name, mentioned, around), during(batches):
         returned = Results(name, run())
+        if keyed := around.held.keyed({*mentioned} - around.values.keys()):
+            raise TypeError(REMEMBERED.format(name, keyed[0]))
         around.held.remember()
     leaves, _ = graph(Value(0.0, [*values_in(returned.items), *mentioned, *batches.seen]))
     known = dict.fromkeys([*leaves, *mentioned, *batches.seen])
     with left_alone(name, (), around):
-        written, strangers = write_down(name, run_on_symbols, known)
+        written, strangers = write_down(name, run_on_symbols, known, around)
         if strangers:  # perhaps results from before the call that nothing mentions
             around.held.put_back()  # caches may have some of this run
-            written, strangers = write_down(name, run_on_symbols, known | strangers)
+            written, strangers = write_down(name, run_on_symbols, known | strangers, around)
     if by_hand := [v for v in strangers if type(v._grad_fn) is ByHand]:  # others are choices between known numbers
         raise TypeError(
             f"the operation {by_hand[0]._op!r} was added by hand, with numbers that are not computed from "
@@ -126,13 +134,14 @@ def refuse_lost(name: str, written: Trace, returned: Results, before: Sequence[V
 @contextlib.contextmanager
 def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iterator[None]:
     """Refuse what a function changes around it, and put it back."""
-    before = [(v, v.data, v.grad) for v in values]
-    for v, _, grad in before:
-        v.grad = grad * 1.0 if type(grad) is float else grad  # another object: so what is assigned can be told from it
-    marks = [(name, v, getattr(v, name)) for name in ("data", "grad") for v in values]
+    before = [(v, name, getattr(v, name)) for name in ("data", "grad") for v in values]
+    grads = [v.grad for v in values]
+    # Other objects of the same number: so what is assigned can be told from them.
+    put((v, "grad", grad * 1.0 if type(grad) is float else grad) for v, grad in zip(values, grads))
+    marks = [(v, name, getattr(v, name)) for v, name, _ in before]
     try:
         yield
-        changed = [f"{around.values.get(v, 'an argument')}.{name}" for name, v, x in marks if getattr(v, name) is not x]
+        changed = [f"{around.values.get(v, 'an argument')}.{name}" for v, name, x in marks if getattr(v, name) is not x]
         if changed := changed + around.held.changes():
             raise TypeError(
                 f"{name} changes {', '.join(changed[:3])}: the program would not do that again. A compiled function "
@@ -140,22 +149,24 @@ def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iter
                 f"zero_grad() outside; draw random numbers outside, and pass them in"
             )
     finally:
-        for v, data, grad in before:
-            v.data, v.grad = data, grad
+        put(before)
         around.held.put_back()
 
 
+HASH, TEXT = looked_at("hash, in a set or a dict,"), looked_at("a text (print, str, repr)")
+
+
 @contextlib.contextmanager
-def unseen() -> Iterator[None]:
-    """While somebody's function runs: Symbols have no hash and no text, which would be looks at a number; and where
-    the gradient of a Value is HIDDEN, whoever reads it is noticed."""
-    kept = {name: getattr(Symbol, name) for name in ("__hash__", "__repr__")}
-    Symbol.__hash__ = looked_at("hash, in a set or a dict,")  # type: ignore[method-assign]
-    Symbol.__repr__ = looked_at("a text (print, str, repr)")  # type: ignore[method-assign]
-    Value.grad = Noticed()
+def unseen(names: set[str]) -> Iterator[None]:
+    """While somebody's function runs that uses some names: Symbols have no hash and no text, which would be looks at a
+    number, nor attributes by these names; and where the gradient of a Value is HIDDEN, whoever reads it is noticed."""
+    private = {name: Private(vars(Symbol)[name]) for name in Symbol.__slots__ if {name, ANY} & names}
+    others = {"__hash__": HASH, "__repr__": TEXT, **private}
+    before = [(Value, "grad", GRAD), *((Symbol, name, vars(Symbol)[name]) for name in others)]
     Symbol.looks.clear()
     Symbol.typed = False
     try:
+        put([(Value, "grad", Noticed()), *((Symbol, name, x) for name, x in others.items())])
         yield
         if Symbol.looks:  # what was refused, the function has caught
             raise Symbol.looks[-1]
@@ -165,17 +176,18 @@ def unseen() -> Iterator[None]:
         error.add_note("(while the function ran a second time, to be compiled, on numbers that are not known yet)")
         raise
     finally:
+        put(before)
         Symbol.looks.clear()
-        Value.grad = GRAD
-        for name, method in kept.items():
-            setattr(Symbol, name, method)
 
 
-def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tuple[Trace, dict[Value, None]]:
+def write_down(
+    name: str, run: Callable[[], Any], known: Iterable[Value], around: Surroundings
+) -> tuple[Trace, dict[Value, None]]:
     """Run on Symbols.
 
     Args:
         known: Values from before the call.
+        around: what the function can reach.
 
     Returns:
         What was found, and what has a number although it was made of Symbols.
@@ -185,7 +197,7 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     with standing_in(stand_ins, cut=False), during(batches):
         for v in stand_ins:
             v.grad = HIDDEN
-        with unseen():
+        with unseen(around.used):
             returned = Results(name, run())
         typed = Symbol.typed
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
@@ -202,8 +214,10 @@ def write_down(name: str, run: Callable[[], Any], known: Iterable[Value]) -> tup
     if any(x.axis for x in numbers):
         raise TypeError(KEPT)
     order = ordered(numbers)
-    if any(x is HIDDEN for x in (*order, *(v.grad for v in values_in(computed)))):
+    if any(x is HIDDEN for x in order):
         raise TypeError(READ)
+    if any(v.grad is HIDDEN for v in values_in(computed)):
+        raise TypeError(COPIED.format(name))
     met = {*leaves, *(x for x in order if x.op == "leaf")}
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}

@@ -5,6 +5,7 @@ other waits itself, perhaps for this one, as a function does that hands work to 
 """
 
 import gc
+import os
 import sys
 import threading
 import time
@@ -39,24 +40,39 @@ class Turn:
         """Wait for it. False: it does not come, as the other thread is stuck, perhaps because it waits for this one."""
         before: Any = None
         since = time.monotonic()
-        while not (mine := self.lock.acquire(timeout=0.0 if self.stuck else LOOK)) and not self.stuck:
-            frame = sys._current_frames().get(self.thread)
-            at = frame, frame.f_lasti if frame else -1
-            if at != before or not Compiling.running:
-                before, since = at, time.monotonic()
-            waits = frame is not None and frame.f_code.co_filename == threading.__file__  # of what is in Python
-            self.stuck = time.monotonic() - since > (PATIENCE if waits else LONG)
-        if not mine:
-            yield False
-            return
-        self.thread, self.stuck = threading.get_ident(), False
+        mine = False
         try:
-            yield True
+            while not (mine := self.lock.acquire(timeout=0.0 if self.stuck else LOOK)) and not self.stuck:
+                frame = sys._current_frames().get(self.thread)
+                at = frame, frame.f_lasti if frame else -1
+                if at != before or not Compiling.running:
+                    before, since = at, time.monotonic()
+                waits = frame is not None and frame.f_code.co_filename == threading.__file__  # of what is in Python
+                self.stuck = time.monotonic() - since > (PATIENCE if waits else LONG)
+            if mine:
+                self.thread, self.stuck = threading.get_ident(), False
+            yield mine
         finally:
-            self.lock.release()
+            if mine:
+                self.lock.release()
+
+    def before_fork(self) -> None:
+        """Wait with a fork, too: the child gets the Values as they are now, but not the thread that traces."""
+        self.forking = self.wait()
+        self.mine = self.forking.__enter__()
+
+    def after_fork(self) -> None:
+        self.forking.__exit__(None, None, None)
+
+    def in_child(self) -> None:
+        self.after_fork()
+        if not self.mine:  # nobody is left who would release it
+            self.lock, Compiling.running = threading.RLock(), 0
 
 
 turn = Turn()
+if hasattr(os, "register_at_fork"):  # where there is fork
+    os.register_at_fork(before=turn.before_fork, after_in_parent=turn.after_fork, after_in_child=turn.in_child)
 
 
 @contextmanager
@@ -71,8 +87,8 @@ def undisturbed() -> Iterator[None]:
         if not mine:
             raise RuntimeError(STUCK)
         collecting = gc.isenabled()
-        gc.disable()
         try:
+            gc.disable()
             yield
         finally:
             if collecting:

@@ -61,7 +61,7 @@ class Watch(NamedTuple):
     """
 
     path: str
-    contents: Callable[[], dict[Any, Any]]
+    contents: partial[dict[Any, Any]]
     before: dict[Any, Any]
     restore: Callable[[dict[Any, Any]], Any]
     grows: Callable[[Any], bool] = frozenset().__contains__
