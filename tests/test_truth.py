@@ -1870,6 +1870,31 @@ def test_a_cache_with_keys_that_hold_values_of_the_call(key):
     assert micrograd.compile(lambda v: v * first(key(A)))(Value(3.0)).data == 6.0
 
 
+@pytest.mark.parametrize("maxsize", [0, 1, 2, 128, None])
+@pytest.mark.parametrize("typed", [False, True])
+def test_what_a_cache_has_no_more_room_for_is_found_again(maxsize, typed):
+    mask = functools.lru_cache(maxsize, typed)(lambda n: [RATE] * n)
+    compiled = micrograd.compile(lambda xs: sum(x * m for x, m in zip(xs, mask(len(xs)))))
+    for n in [1, 2, 3] * 5:
+        assert compiled([2.0] * n) == 2.0 * RATE * n
+    assert len(compiled.order) <= 5
+
+
+def test_what_a_cache_had_and_has_no_more(monkeypatch):
+    mask = functools.lru_cache(maxsize=1)(lambda n: [RATE] * n)
+    compiled, eager = micrograd.compile(lambda x: x * mask(2)[0]), lambda x: x * mask(2)[0]
+    before = compiled(2.0)
+    assert before == 2.0 * RATE
+    monkeypatch.setitem(globals(), "RATE", 8.0)
+    assert compiled(2.0) == eager(2.0) == before  # it is in the cache
+    mask(3)
+    assert compiled(2.0) == eager(2.0) == 16.0
+    monkeypatch.undo()
+    assert compiled(2.0) == eager(2.0) == 16.0
+    mask.cache_clear()
+    assert compiled(2.0) == eager(2.0) == before
+
+
 def test_several_cold_caches():
     one, two = functools.cache(lambda n: [1.0] * n), functools.lru_cache(lambda n: [2.0] * n)
     compiled = micrograd.compile(lambda x: x * (sum(one(2)) + sum(two(2))))

@@ -65,7 +65,7 @@ class Call:
             name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
         if self.around.held.grown or not self.around.held.hold():  # what it has imported or cached is around it, too
-            self.around = Surroundings(roots, passed, bearers)
+            self.around = Surroundings(roots, passed, bearers, self.around.held.grown)
         asks = self.around.asks
         self.asks = asks._replace(types=asks.types or self.written.typed)
         self.of_data = self.asks.types and "data" in self.around.used  # whether for types of these as well

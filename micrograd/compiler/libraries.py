@@ -5,7 +5,7 @@ import pickle
 import random
 import sys
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..engine import Value
@@ -36,6 +36,7 @@ def overwrite(x: Any, before: dict[str, Any]) -> None:
         seen.flat = [*before.values()][:-2] if seen.dtype.hasobject else np.frombuffer(before["numbers"], seen.dtype)
 
 
+UNSET = object()
 RANDOM = random.Random, *GENERATORS
 
 
@@ -78,16 +79,21 @@ def cache_of(x: Any) -> dict[Any, Any]:
     return [d for d in gc.get_referents(x) if type(d) is dict and d is not vars(x)][-1]
 
 
-def remembered(x: Any) -> dict[int, Any]:
-    """What a `functools.cache` holds, by id: its keys and results; a bounded one has these in a list of its own."""
-    cache, own = cache_of(x), vars(x)
-    every = (*cache, *cache.values(), *gc.get_referents(x))
-    return {id(y): y for y in every if y is not cache and y is not own}
+def remembered(x: Any) -> dict[Any, Any]:
+    """What a `functools.cache` has returned, by key. One that is bounded has a list in which each key comes before its
+    result, and holds nothing but the type of an entry between the two and the next."""
+    cache, held = cache_of(x), gc.get_referents(x)
+    if x.cache_parameters()["maxsize"] is None:
+        return dict(cache)
+    end = next(i for i, y in enumerate(held) if y is cache)
+    return dict(zip(held[1:end:3], held[2:end:3]))
 
 
-def remembers(x: Any, before: Sequence[int]) -> bool:
-    """Whether it still holds what it held."""
-    return all(map(remembered(x).__contains__, before))
+def remembers(x: Any, before: Mapping[Any, Any], found: Collection[Any]) -> bool:
+    """Whether it still has what it had. Of keys for which it was `found` by the function as it is now, nothing will do,
+    too: that is found again."""
+    now = remembered(x)
+    return all(now.get(key, y if key in found else UNSET) is y for key, y in before.items())
 
 
 def has_key(x: Any, values: Collection[Value]) -> bool:
@@ -103,7 +109,7 @@ def is_in(x: Any, values: Collection[Value], depth: int = 4) -> bool:
     return depth > 0 and any(is_in(y, values, depth - 1) for y in inner)
 
 
-def forget(x: Any, before: Mapping[int, Any]) -> None:
-    cache = cache_of(x)
-    for key in [key for key, item in cache.items() if id(item) not in before]:
-        del cache[key]
+def forget(x: Any, before: Mapping[Any, Any]) -> None:
+    for key, y in remembered(x).items():
+        if before.get(key, UNSET) is not y:
+            cache_of(x).pop(key, None)

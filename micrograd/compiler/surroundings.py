@@ -40,6 +40,7 @@ class Surroundings:
         roots: the things, by name.
         passed: others, by name, which may be something else next time, but must not be changed by a call.
         bearers: the Values among those, by name, on which something hangs.
+        grown: what some of it has got since it was met before, by id, in a call of the function.
 
     Attributes:
         held: what counts of it.
@@ -48,14 +49,20 @@ class Surroundings:
         asks: what the code may ask of arguments.
     """
 
-    def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any], bearers: Mapping[str, Value]):
+    def __init__(
+        self,
+        roots: Mapping[str, Any],
+        passed: Mapping[str, Any],
+        bearers: Mapping[str, Value],
+        grown: Mapping[int, Any] = MappingProxyType({}),
+    ):
         self.names: set[str] = set()  # of globals and attributes, in the code that was met,
         self.used: set[str] = set()  # and in that of the user
         self.tells_apart = False  # whether that may ask which objects are the same
         known = -1
         while known < (known := len(self.names | self.used) + self.tells_apart):  # of attributes met before, perhaps
             self.seen: dict[int, Any] = {id(sys.modules): sys.modules}  # kept alive, so that an id stays that of one
-            self.held, self.values = Held(), dict[Value, str]()
+            self.held, self.values = Held(grown), dict[Value, str]()
             self.named: list[tuple[str, Any]] = [("", x) for x in roots.values()][:1]
             self.classes: set[tuple[type, bool]] = set()  # and whether they may be called
             self.builtins: set[str] = set()  # what code takes from there
@@ -66,7 +73,7 @@ class Surroundings:
                 found = watch.chosen(hung(v), self.counting, None)
                 self.go_through({f"{path}.{name}": x for name, x in found.items()})
             held, values = self.held, self.values
-            self.held, self.values = Held(), {}
+            self.held, self.values = Held(grown), {}
             self.go_through(passed)
             held.watches, held.caches = held.watches + self.held.watches, held.caches + self.held.caches
             self.held, self.values = held, values
@@ -120,7 +127,9 @@ class Surroundings:
             found = {part for name in x.__reduce__()[1] for part in bytecode.names_in(str(name))}
             self.names, self.used = self.names | found, self.used | found
         elif isinstance(x, functools._lru_cache_wrapper):
-            self.follow(within(path, "()"), held.cache(within(path), x))
+            known = held.cache(within(path), x)
+            self.follow(within(path, "()"), known)
+            self.queue.extend((path, key) for key in known)
             self.tells_apart = True  # by its arguments
         if kind.__module__ == COMPILED and "own" in vars(x):
             self.follow(inside, held.namespace(inside, vars(x), {*self.names, *vars(x)} - x.own))

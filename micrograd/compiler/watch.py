@@ -66,11 +66,11 @@ class Watch(NamedTuple):
     restore: Callable[[dict[Any, Any]], Any]
     grows: Callable[[Any], bool] = frozenset().__contains__
 
-    def remember(self) -> bool:
-        """Take what has grown for what was; whether something has."""
+    def remember(self) -> dict[Any, Any]:
+        """Take what has grown for what was; what that is."""
         more = {k: x for k, x in self.contents().items() if k not in self.before and self.grows(k)}
         self.before.update(more)
-        return bool(more)
+        return more
 
     def changes(self) -> list[str]:
         now, before = self.contents(), self.before
