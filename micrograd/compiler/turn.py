@@ -58,8 +58,9 @@ class Turn:
 
     def before_fork(self) -> None:
         """Wait with a fork, too: the child gets the Values as they are now, but not the thread that traces."""
-        self.forking = self.wait()
-        self.mine = self.forking.__enter__()
+        waiting = self.wait()
+        mine = waiting.__enter__()  # until then another thread may be forking
+        self.forking, self.mine = waiting, mine
 
     def after_fork(self) -> None:
         self.forking.__exit__(None, None, None)
