@@ -395,7 +395,7 @@ def assigns(x):
         (lambda x: sum(a for _ in range(x)), "range"),
         (lambda x: a * round(x), "rounding"),
         (lambda x: a * (x % 2), "%"),
-        (lambda x: a * len(f"{x:.2f}"), "a format looks at a number"),
+        (lambda x: a * len(f"{x:.2f}"), r"a text \(print, str, repr, a format\) looks at a number"),
         (lambda x: Value(math.tanh(a.data), (a,), "tanh"), "math"),
         (lambda x: Value(5.0, (a * x,), "five"), "'five' was added by hand"),
         (lambda x: "text", "returned 'text'"),

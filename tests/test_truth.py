@@ -4,6 +4,7 @@ import argparse
 import array
 import ast
 import collections
+import configparser
 import contextlib
 import contextvars
 import copy
@@ -1243,7 +1244,7 @@ def test_gradients_that_differ_are_told():
     ],
 )
 def test_what_looks_at_a_number_says_so(look):
-    with pytest.raises(TypeError, match=r"looks at a number.*return the scores, and compare outside"):
+    with pytest.raises(TypeError, match=r"looks at a number.*return the scores, and compare or print them outside"):
         micrograd.compile(lambda x: [A * x, look(x)][0])(1)
 
 
@@ -3199,3 +3200,228 @@ def test_assigning_what_only_stands_for_a_number_has():
         return A
 
     check(f, [A], 2.0)
+
+
+def swish(self):
+    return self * (RATE * self).sigmoid()
+
+
+@pytest.mark.parametrize("f", [lambda x: (A * x).swish(), lambda x: operator.methodcaller("swish")(A * x)])
+def test_methods_that_somebody_adds_to_value(f, monkeypatch):
+    monkeypatch.setattr(Value, "swish", swish, raising=False)
+    compiled = micrograd.compile(f)
+    both(compiled, f, 2.0)
+    monkeypatch.setitem(globals(), "RATE", 5.0)
+    both(compiled, f, 2.0)
+    monkeypatch.setattr(Value, "swish", lambda self: self.tanh() * RATE)
+    both(compiled, f, 2.0)
+    monkeypatch.setitem(globals(), "RATE", 6.0)
+    both(compiled, f, 2.0)
+
+
+def test_constants_and_methods_of_value_that_somebody_changes(monkeypatch):
+    monkeypatch.setattr(Value, "slope", 0.5, raising=False)
+    functions = [lambda x: (A * x).slope * x, lambda x: (A * x).relu()]
+    compiled = [micrograd.compile(f) for f in functions]
+    for f, c in zip(functions, compiled):
+        both(c, f, 2.0)
+    monkeypatch.setattr(Value, "slope", 0.25)
+    monkeypatch.setattr(Value, "relu", lambda self: self.tanh())
+    for f, c in zip(functions, compiled):
+        both(c, f, 2.0)
+
+
+def both(compiled, f, *args):
+    outs = []
+    for g in (f, compiled):
+        A.grad = 0.0
+        out = g(*args)
+        if isinstance(out, Value):
+            out.backward()
+        outs.append((data_of(out), A.grad))
+    assert outs[1] == pytest.approx(outs[0])
+
+
+@pytest.mark.parametrize(
+    "effect", [lambda v: SEEN.append(v), lambda v: setattr(Value, "count", 3), lambda v: setattr(type(v), "last", v)]
+)
+def test_what_such_methods_change_is_refused(effect, monkeypatch):
+    def tap(self):
+        effect(self)
+        return self
+
+    monkeypatch.setattr(Value, "tap", tap, raising=False)
+    monkeypatch.setattr(Value, "count", 2, raising=False)
+    monkeypatch.setattr(Value, "last", None, raising=False)
+    with pytest.raises(TypeError, match="<lambda> changes "):
+        micrograd.compile(lambda x: (A * x).tap())(2.0)
+    assert (SEEN, vars(Value)["count"], vars(Value)["last"]) == ([], 2, None)
+
+
+SEEN: list[Any] = []
+
+
+def recorded(x, record):
+    def backward(out):
+        record(out)
+        out._prev[0].grad += out.grad
+
+    return Value(x.data, (x,), "recorded", backward)
+
+
+RECORDS: list[Callable[[Value], Any]] = [
+    lambda out: SEEN.append(out.grad),
+    lambda out: globals().update(GLOBAL=out.grad),
+    lambda out: setattr(SPACE, "last", out._prev[0].data),
+]
+GLOBAL = 0.0
+SPACE = types.SimpleNamespace(last=None)
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_what_is_changed_on_the_way_back_is_refused(record):
+    out = micrograd.compile(lambda x: recorded(A * x, record) ** 2)(2.0)
+    before = A.grad
+    with pytest.raises(TypeError, match="changes "):
+        out.backward()
+    assert (SEEN, GLOBAL, SPACE.last, A.grad) == ([], 0.0, None, before)
+
+
+def test_a_way_back_to_what_is_no_parent_is_refused():
+    stray = Value(1.0, label="stray")
+
+    def f(x):
+        def backward(out):
+            out._prev[0].grad += out.grad
+            stray.grad += 2.0 * out.grad
+
+        return Value((A * x).data, (A * x,), "tap", backward) * 3.0
+
+    out = micrograd.compile(f)(2.0)
+    with pytest.raises(TypeError, match="adds, on its way back, to the grad of stray, which is none of its parents"):
+        out.backward()
+    assert stray.grad == 0.0
+
+
+def test_a_backward_closure_of_a_leaf():
+    w, u, given = Value(0.5), Value(2.0), Value(1.0)
+    compiled, f = micrograd.compile(lambda x, v: w * x * u + v * x), lambda x, v: w * x * u + v * x
+
+    def clip(v):
+        def send():
+            v.grad = max(-1.0, min(1.0, v.grad))
+
+        v._backward = send
+
+    for step in range(4):
+        found = []
+        for g in (compiled, f):
+            for v in (w, u, given):
+                v.grad = 0.0
+            g(2.0 + step, given).backward()
+            found.append([v.grad for v in (w, u, given)])
+        assert found[0] == found[1]
+        assert (found[0][0] == 1.0) == (step > 0)
+        assert (found[0][2] == 1.0) == (step > 1)
+        clip([w, given, w, w][step])
+
+
+def test_a_graph_with_a_call_in_it_is_set_to_zero_by_hand():
+    def zero(v):
+        v.grad = 0.0
+        for parent in v._prev:
+            zero(parent)
+
+    w, u = Value(0.5), Value(2.0)
+    out = micrograd.compile(lambda x: (w * x * u).tanh())(2.0)
+    out.backward()
+    first = w.grad, u.grad
+    assert 0.0 not in first
+    zero(out)
+    assert (w.grad, u.grad) == (0.0, 0.0)
+    out.backward()
+    assert (w.grad, u.grad) == first
+
+
+def by_dtype(labels):
+    y = np.array(labels)
+    return sum(A * v if y.dtype.kind in "iu" else A * v * v for v in y)
+
+
+@pytest.mark.parametrize("f", [by_dtype, lambda x: A * x if np.asarray(x).dtype == float else A])
+def test_types_of_arrays_are_refused(f):
+    with pytest.raises(TypeError, match=r"reads \.dtype, but while a function is compiled its numbers are not known"):
+        micrograd.compile(f)([0, 1, 1])
+    assert micrograd.compile(lambda x: sum(A * x * np.ones(2, dtype=float))[0] if hasattr(x, "dtype") else A * x)(1.0)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, i, m: A * np.eye(3)[i].sum(),
+        lambda x, i, m: A * x[i].sum(),
+        lambda x, i, m: A * x[m].sum(),
+        lambda x, i, m: A * float(np.argmax(x.reshape(1, 3), axis=1)[0]),
+    ],
+)
+def test_numpy_does_not_say_what_it_has_met(f):
+    given = np.ones(3), np.array([0, 2]), np.array([True, False, True])
+    assert f(*given).data is not None
+    with pytest.raises(TypeError, match=r"looks at a number, but while .* goes into static"):
+        micrograd.compile(f)(*given)
+
+
+def test_a_new_global_by_name_is_refused():
+    def f(x):
+        globals()["ONE_MORE"] = y = A * x
+        return y * 2.0
+
+    with pytest.raises(TypeError, match="f changes ONE_MORE"):
+        micrograd.compile(f)(2.0)
+    assert "ONE_MORE" not in globals()
+
+
+def test_a_global_that_comes_later(monkeypatch):
+    compiled = micrograd.compile(lambda x: A * x * globals().get("COMES" + "_LATER", 1.0))
+    assert compiled(2.0).data == A.data * 2.0
+    monkeypatch.setitem(globals(), "COMES_LATER", 3.0)
+    assert compiled(2.0).data == A.data * 6.0
+
+
+def test_a_config_file_in_memory():
+    config = configparser.ConfigParser()
+    config["train"] = {"scale": "2.0"}
+    for f in (
+        lambda x: A * x * config.getfloat("train", "scale"),
+        lambda x, c=config["train"]: A * x * float(c["scale"]),
+    ):
+        compiled = micrograd.compile(f)
+        for scale in ("2.0", "3.0"):
+            config["train"]["scale"] = scale
+            both(compiled, f, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (lambda i: ([1.0] * i, True, 0), "xs"),
+        (lambda i: ([1.0], str(i), 0), "flag"),
+        (lambda i: ([1.0], True, i), "step"),
+    ],
+)
+def test_another_structure_in_each_call_is_told(given, name):
+    f = micrograd.compile(lambda xs, flag, step: A * sum(xs), static=("step",))
+    for i in range(8):
+        f(*given(i))
+    with pytest.warns(
+        UserWarning, match=f"^{name} had another length, .* in each of the last 8 calls, and <lambda>"
+    ) as told:
+        f(*given(8))
+    assert told[0].filename == __file__
+    f(*given(8))
+    f(*given(9))  # nothing, as one was of use
+
+
+def test_static_is_no_text():
+    with pytest.raises(TypeError, match=r"static='xs' is one text, expected a tuple of names: static=\('xs',\)"):
+        micrograd.compile(lambda xs: A * sum(xs), static="xs")

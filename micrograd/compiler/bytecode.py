@@ -9,6 +9,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 ANY = "__dict__"  # stands for attributes of any name
+DTYPE = "dtype"
 # These take the name of an attribute as a text: with so many arguments up to that, if it is no constant.
 TEXTS = {"hasattr": 2, "getattr": 2, "setattr": 2, "delattr": 2, "attrgetter": 1, "methodcaller": 1}
 # What an instruction does as these do: a pattern in match looks at a type and at attributes, "except" sees an error,
@@ -50,6 +51,8 @@ def read(code: CodeType) -> Uses:
         if name == "MATCH_CLASS" and instruction.arg:  # by position, the names are in __match_args__
             uses.globals.add(ANY)
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
+        if kind == 1 and instruction.argval == DTYPE:
+            uses.questions.add(DTYPE)
         if kind is not None:
             uses[kind].add(instruction.argval)
             at = TEXTS.get(instruction.argval)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import chain
 from typing import Any
 
-from ..engine import NOTHING, Value
+from ..engine import NOTHING, ByHand, Value
 from ..vmap import Compiling, is_vmap
 from .arrays import np
 from .backward import seed
@@ -36,13 +36,14 @@ class Call:
         around: what the function can reach.
         inputs: for each argument with numbers its name, and their Symbols.
         leaves: the Values that the program depends on, in its order; for one that is an argument, its position.
+        again: whether a later call has used it.
 
     Raises:
         TypeError: the function cannot be compiled.
     """
 
     def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Signature):
-        self.name, self.key, self.structures = name, key, given.structures
+        self.name, self.key, self.structures, self.again = name, key, given.structures, False
         self.is_vmap = is_vmap(function)
         roots = {name: function, **given.roots()}
         passed, bearers = dict(zip(given.names, given.arguments)), given.bearers()
@@ -222,7 +223,7 @@ class Leaves(Value):
 
     def __init__(self, row: Row):
         self.row = row
-        self.data, self._prev, self._op, self._grad_fn = None, (), "", NOTHING
+        self.data, self._prev, self._op, self._grad_fn = None, (), "", send_on
         self.label = f"{len(row.values)} leaves"
 
     @property
@@ -234,6 +235,16 @@ class Leaves(Value):
         return self.row.grads()
 
     @grad.setter
-    def grad(self, before: list[Any] | Callable[[], list[Any]]) -> None:
-        for leaf, grad in zip(self.leaves, before if isinstance(before, list) else before()):
+    def grad(self, before: Any) -> None:
+        grads = before if isinstance(before, list) else before() if callable(before) else [before] * len(self.leaves)
+        for leaf, grad in zip(self.leaves, grads):
             leaf.grad = grad
+
+
+def send_on(leaves: Value) -> None:
+    """The backward closure of leaves: that of each which has one, assigned by a person."""
+    row = leaves.row  # type: ignore[attr-defined]
+    if row.by_hand[0] != ByHand.made:
+        row.by_hand = ByHand.made, [leaf for leaf in row.values if leaf._grad_fn is not NOTHING]
+    for leaf in row.by_hand[1]:
+        leaf._grad_fn(leaf)

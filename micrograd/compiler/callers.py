@@ -53,23 +53,6 @@ def at_once(f: Callable[..., Any], look: Exception, looks: list[Exception]) -> C
     return call
 
 
-class Private:
-    """What a slot is while somebody's code uses its name: only the code of this package finds it."""
-
-    def __init__(self, slot: Any):
-        self.slot = slot
-
-    def __get__(self, x: Any, kind: type) -> Any:
-        if x is None or called_from_here():
-            return self.slot.__get__(x, kind)
-        raise AttributeError
-
-    def __set__(self, x: Any, item: Any) -> None:
-        if not called_from_here():
-            raise AttributeError(f"{x.kind.__name__!r} object has no attribute {self.slot.__name__!r}")
-        self.slot.__set__(x, item)
-
-
 @property  # type: ignore[misc]
 def number_class(self: Any) -> Any:
     """`__class__` of what stands for a number of some `kind`: isinstance() gives somebody's code the answer that it

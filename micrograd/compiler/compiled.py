@@ -31,6 +31,8 @@ class Compiled:
         parameters: Any = ()
         with contextlib.suppress(ValueError):  # of some of Python's own it is not known
             parameters = inspect.signature(function).parameters.values()
+        if isinstance(static, str):
+            raise TypeError(f"static={static!r} is one text, expected a tuple of names: static=({static!r},)")
         if unknown := set(static) - {p.name for p in parameters}:
             raise ValueError(f"static={static!r}: {self.name} has no argument {', '.join(sorted(unknown))}")
         if not isinstance(maxsize, int) or maxsize < 1:
@@ -156,6 +158,7 @@ class Compiled:
             self.recent = recent = key, self.calls.get(key, [])
         for call in recent[1]:
             if call.fits(given):
+                call.again = True
                 return call
         return None
 
@@ -167,6 +170,8 @@ class Compiled:
         key = given.key()
         calls = self.calls.get(key, [])
         last = self.order[-1].structures if self.order else []
+        if len(self.order) >= OFTEN and not any(call.again for call in self.order[-OFTEN:]):
+            self.tell_of_structures(given, last)
         if calls:
             self.tell_of(calls[0].around.held.changes(), "pass it as an argument")
         else:
@@ -188,6 +193,18 @@ class Compiled:
         """Whether `x` is an object that is known by being that one, and not the one before. Those of which this is a
         method are expected to be many."""
         return x is not before and alike(x) == (type(x), id(x)) and getattr(type(x), self.name, None) is not self
+
+    def tell_of_structures(self, given: Signature, last: Sequence[Any]) -> None:
+        """Warn of arguments whose structure is another in each call."""
+        others = [name for name, x, before in zip(given.names, given.structures, last) if x != before]
+        if others:
+            text = (
+                f"{others[0]} had another length, type, text, bool or static value in each of the last {OFTEN} calls, "
+                f"and {self.name} was traced anew each time: pass lists of equal length with numbers (1.0 and 0.0 for "
+                f"True and False), and instead of what is static the numbers that follow from it (the rate, not the "
+                f"step)"
+            )
+            warnings.warn(text, stacklevel=5)
 
     def tell_of(self, changed: Sequence[str], cure: str) -> None:
         """Warn of what changes again and again."""

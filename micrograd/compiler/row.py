@@ -40,6 +40,7 @@ class Row:
         self.order: Any = None
         self.outside: list[int] = []
         self.looked = self.tried = self.served = 0  # at which home; how often to make one; and for how many steps
+        self.by_hand: tuple[int, list[Value]] = 1, []  # those with backward closures, when so many were made
         self.strangers: Any = ()  # of `fed`, those that have no Value of these
 
     def __reduce__(self) -> Any:

@@ -58,9 +58,10 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
             return VALUE
         return "value", type(x)
     if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.str[1:] not in KINDS:
+        cure = "int) or X.astype(float" if x.dtype.kind in "iu" else "float"
         raise TypeError(
             f"got numbers of {x.dtype}, which are rounded, or wrap around, in their own way, but a compiled function "
-            f"computes in float64: pass X.astype(float)"
+            f"computes in float64: pass X.astype({cure})"
         )
     if type(x) is float or hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool | Enum)):
         numbers.append(x)

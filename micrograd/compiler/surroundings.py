@@ -43,6 +43,7 @@ class Surroundings:
         grown: what some of it has got since it was met before, by id, in a call of the function.
 
     Attributes:
+        roots: the things.
         held: what counts of it.
         values: the Values among that, and how one would write them.
         named: what functions refer to by name, without what is in that.
@@ -56,6 +57,7 @@ class Surroundings:
         bearers: Mapping[str, Value],
         grown: Mapping[int, Any] = MappingProxyType({}),
     ):
+        self.roots = roots
         self.names: set[str] = set()  # of globals and attributes, in the code that was met,
         self.used: set[str] = set()  # and in that of the user
         self.tells_apart = False  # whether that may ask which objects are the same
@@ -69,6 +71,9 @@ class Surroundings:
             self.counting = self.names if self.used.isdisjoint(uses.ALL) else None  # of what hangs on a Value
             self.go_through(roots)
             self.follow("{}", self.held.namespace("{}", vars(builtins), self.builtins, builtins))
+            methods = self.held.namespace("Value.{}", vars(Value), self.names, Value)  # somebody may have added some
+            own = Value.__module__
+            self.go_through({f"Value.{n}": x for n, x in methods.items() if getattr(x, "__module__", own) != own})
             for path, v in bearers.items():
                 found = watch.chosen(hung(v), self.counting, None)
                 self.go_through({f"{path}.{name}": x for name, x in found.items()})
@@ -194,8 +199,9 @@ class Surroundings:
             self.tells_apart = self.tells_apart or bool(found.questions)
             self.named += used.items()
             uses.refuse_types(f, found)
-            every = {name for name in f.__globals__ if not name.startswith("__")}
-            names = found.globals if found.globals.isdisjoint(uses.GLOBALS) else every
+            names = found.globals if found.globals.isdisjoint(uses.GLOBALS) else watch.Public(f.__globals__)
+            if not found.globals.isdisjoint(uses.GLOBALS):
+                held.part(len, f.__globals__)
             self.follow("{}", held.namespace("{}", f.__globals__, names))
             self.follow(inside, held.own(inside, f, self.names))
             self.follow(inside, held.attributes_of(inside, f, [*uses.CODE, *uses.ABOUT & self.used]))

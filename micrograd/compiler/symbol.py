@@ -105,9 +105,10 @@ def function(name: str) -> Callable[..., Any]:
 def look(what: str) -> TypeError:
     return TypeError(
         f"{what} looks at a number, but while a function is compiled its numbers are not known yet: the "
-        f"program must serve all of them. Compute with Values instead, for a choice with relu(), abs(), "
-        f"maximum(), minimum() or where_le(); return the scores, and compare outside; a number that the "
-        f"structure depends on, such as a size, goes into static=(...) by the name of its argument"
+        f"program must serve all of them. Compute with Values instead, as in Value(x).exp() for math.exp(x), for a "
+        f"choice with relu(), abs(), maximum(), minimum() or where_le(); return the scores, and compare or print them "
+        f"outside; a number that the structure depends on, such as a size, goes into static=(...) by the name of its "
+        f"argument"
     )
 
 
@@ -132,8 +133,8 @@ class Axis:
 
 
 class Functions(type):
-    """The class of Symbol, with what `scalar.py` and the engine ask a class of numbers for. As it is in here, a Symbol
-    itself has no such attribute, nor has the float that it stands for."""
+    """The class of Symbol. It has what `scalar.py` and the engine ask a class of numbers for: `Symbol.exp` is found
+    here, where Python does not look for attributes of a Symbol, and so `hasattr(x, "exp")` is False, as of a float."""
 
     def detach(cls, x: "Symbol") -> "Symbol":
         """A number that a leaf is made of: whatever it was computed from, no gradient goes there."""
@@ -209,7 +210,7 @@ class Symbol(metaclass=Functions):
     __index__ = looked_at("an index, a range or a repetition")
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
-    __format__ = looked_at("a format")
+    __format__ = looked_at("a text (print, str, repr, a format)")
     __reduce_ex__ = looked_at("pickle")
 
     def __getattr__(self, name: str) -> Any:

@@ -11,14 +11,14 @@ from itertools import chain
 from types import CodeType
 from typing import Any, NamedTuple
 
-from ..engine import ByHand, Constant, Value, data_of, graph
+from ..engine import UNTOUCHED, ByHand, Constant, Value, data_of, graph
 from .backward import gradients, put, standing_in
 from .batch import Batch, Batches, during
-from .bytecode import ANY
-from .callers import OWN, Private, called_from_here
+from .callers import OWN
 from .structure import Results, values_in
 from .surroundings import Surroundings
-from .symbol import KEPT, Symbol, looked_at, number, ordered
+from .symbol import KEPT, Symbol, number, ordered
+from .unseen import HIDDEN, READ, unseen
 
 ASSIGNED = "the function assigns .data of a Value from outside; return the new number instead"
 COPIED = "{} returns a copy of a Value from outside, with its grad, which is no part of a program; return the Value"
@@ -26,27 +26,10 @@ REMEMBERED = (
     "{} calls {}, a functools.cache, with a Value among its arguments, for which it would return what was found for "
     "another number of it. Call the function without the cache, or with plain numbers that are in static=(...)"
 )
-READ = "the function reads .grad of a Value from outside; pass the number in as an argument"
-
-
-HIDDEN, GRAD = Symbol("grad"), vars(Value)["grad"]
-
-
-class Noticed:
-    """What `grad` of all Values is for a while: where it is HIDDEN only copies may have it, which hide it as well. It
-    is equal to what it is otherwise, so that programs in other threads find nothing changed."""
-
-    __set__, __delete__ = GRAD.__set__, GRAD.__delete__
-
-    def __eq__(self, other: object) -> bool:
-        return other is GRAD
-
-    def __get__(self, v: Any, kind: Any = None) -> Any:
-        x = GRAD.__get__(v, kind)
-        if x is HIDDEN and not called_from_here():
-            Symbol.looks.append(TypeError(READ))
-            raise Symbol.looks[-1]
-        return x
+STRAY = (
+    "{} has an operation added by hand that adds, on its way back, to the grad of {}, which is none of its parents: "
+    "pass all parents as _children"
+)
 
 
 class Trace(NamedTuple):
@@ -61,6 +44,7 @@ class Trace(NamedTuple):
         batch: the call under vmap, if there was one only.
         typed: whether it has asked for the type of a number.
         by_hand: whether on the way back there is code of somebody, who may read there what is around the function.
+        name, around: of the function, and what it can reach.
     """
 
     leaves: dict[Value, Symbol]
@@ -71,6 +55,8 @@ class Trace(NamedTuple):
     batch: Batch | None
     typed: bool
     by_hand: bool
+    name: str
+    around: Surroundings
 
 
 def trace(
@@ -136,7 +122,7 @@ def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iter
     """Refuse what a function changes around it, and put it back."""
     before = [(v, name, getattr(v, name)) for name in ("data", "grad") for v in values]
     grads = [v.grad for v in values]
-    # Other objects of the same number: so what is assigned can be told from them.
+    # * 1.0 makes another object of the same number: so what is assigned can be told from it.
     put((v, "grad", grad * 1.0 if type(grad) is float else grad) for v, grad in zip(values, grads))
     marks = [(v, name, getattr(v, name)) for v, name, _ in before]
     try:
@@ -151,33 +137,6 @@ def left_alone(name: str, values: Sequence[Value], around: Surroundings) -> Iter
     finally:
         put(before)
         around.held.put_back()
-
-
-HASH, TEXT = looked_at("hash, in a set or a dict,"), looked_at("a text (print, str, repr)")
-
-
-@contextlib.contextmanager
-def unseen(names: set[str]) -> Iterator[None]:
-    """While somebody's function runs that uses some names: Symbols have no hash and no text, which would be looks at a
-    number, nor attributes by these names; and where the gradient of a Value is HIDDEN, whoever reads it is noticed."""
-    private = {name: Private(vars(Symbol)[name]) for name in Symbol.__slots__ if {name, ANY} & names}
-    others = {"__hash__": HASH, "__repr__": TEXT, **private}
-    before = [(Value, "grad", GRAD), *((Symbol, name, vars(Symbol)[name]) for name in others)]
-    Symbol.looks.clear()
-    Symbol.typed = False
-    try:
-        put([(Value, "grad", Noticed()), *((Symbol, name, x) for name, x in others.items())])
-        yield
-        if Symbol.looks:  # what was refused, the function has caught
-            raise Symbol.looks[-1]
-    except IndexError as error:  # NumPy's, which does not say what is the matter with an index
-        raise (Symbol.looks or [error])[-1] from None
-    except Exception as error:
-        error.add_note("(while the function ran a second time, to be compiled, on numbers that are not known yet)")
-        raise
-    finally:
-        put(before)
-        Symbol.looks.clear()
 
 
 def write_down(
@@ -222,7 +181,7 @@ def write_down(
     used = {v: symbol for v, symbol in stand_ins.items() if symbol in met or v in met}
     others = {v: symbol for v, symbol in stand_ins.items() if v not in used and not isinstance(v, Constant)}
     batch = batches.made[0] if len(batches.made) == 1 else None
-    return Trace(used, others, returned, computed, order, batch, typed, by_hand), strangers
+    return Trace(used, others, returned, computed, order, batch, typed, by_hand, name, around), strangers
 
 
 def is_by_hand(code: CodeType | None) -> bool:
@@ -231,6 +190,16 @@ def is_by_hand(code: CodeType | None) -> bool:
 
 
 def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> tuple[list[Any], set[Value]]:
-    """`gradients` of the leaves, for the seeds of some of what is computed."""
-    with standing_in(written.leaves | written.others):
-        return gradients([written.computed[i] for i in outputs], seeds, list(written.leaves))
+    """`gradients` of the leaves, for the seeds of some of what is computed.
+
+    Raises:
+        TypeError: an operation added by hand changes, on its way back, more than the gradients of its parents.
+    """
+    alone: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if written.by_hand:
+        alone = left_alone(written.name, (), Surroundings(written.around.roots, {}, {}))
+    with standing_in(written.leaves | written.others), alone:
+        found = gradients([written.computed[i] for i in outputs], seeds, list(written.leaves))
+        if strays := [v for v in written.others if v.grad is not UNTOUCHED]:
+            raise TypeError(STRAY.format(written.name, written.around.values.get(strays[0], "a Value")))
+        return found

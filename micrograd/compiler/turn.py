@@ -30,6 +30,7 @@ class Turn:
     Attributes:
         thread: whose it is, or was.
         stuck: whether that was seen to wait for something, in somebody's function.
+        forking, mine: while a thread forks, its `wait`, and what came of that.
     """
 
     def __init__(self) -> None:

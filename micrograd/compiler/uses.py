@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..engine import Value
 from .arrays import np
-from .bytecode import ANY, TEXTS, Uses
+from .bytecode import ANY, DTYPE, TEXTS, Uses
 
 OWN = Path(__file__).parents[1]
 HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE, of classes that are made while Python runs
@@ -50,8 +50,13 @@ EXACTLY = (
     "another type: ask isinstance(x, float), which is answered as for the number itself"
 )
 
+DTYPES = (
+    "reads .dtype, but while a function is compiled its numbers are not known yet, and arrays of them are of objects: "
+    "ask outside, and pass in what follows from it"
+)
+
 # Modules of Python whose objects hold what one puts there.
-HOLDERS = {"types", "argparse", "collections", "os", "weakref", "_weakrefset"}
+HOLDERS = {"types", "argparse", "configparser", "collections", "os", "weakref", "_weakrefset"}
 UNUSED = {"__doc__", "__dict__", "__weakref__", "__module__", "__annotations__", "__slotnames__"}
 # Methods that are called by themselves, also where a class gets them later.
 SPECIAL = {name for kind in (list, float, dict, int, set) for name in dir(kind) if name.startswith("__")} - UNUSED
@@ -191,7 +196,9 @@ def parts_of(x: Any) -> list[tuple[str, Any]]:
 
 
 def refuse_types(f: FunctionType, found: Uses) -> None:
-    """Raise TypeError where a function compares the type of something with those of numbers."""
+    """Raise TypeError where a function compares the type of something with those of numbers, or reads a dtype."""
+    if DTYPE in found.questions:
+        raise TypeError(f"{name_of(f)} {DTYPES}")
     if {"type", "__class__"} & (found.globals | found.attributes):
         beside = [f.__globals__.get(name, getattr(builtins, name, None)) for name in found.compared]
         if any(map(is_kind, beside)):

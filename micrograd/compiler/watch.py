@@ -157,6 +157,13 @@ def hold_again(x: Any, before: dict[str, Any]) -> None:
 # ---- names: globals, attributes, the contents of cells ----
 
 
+class Public(frozenset[str]):
+    """All names but __those__, also such as come later."""
+
+    def __contains__(self, name: object) -> bool:
+        return not str(name).startswith("__")
+
+
 def chosen(x: Mapping[str, Any], names: Collection[str] | None, owner: Any) -> dict[str, Any]:
     """What a namespace has under some names; None for all."""
     return {name: item for name, item in x.items() if names is None or name in names}
