@@ -82,7 +82,8 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             compile, or assigns attributes of a Value that it returns; it reads `grad` of a Value from outside, uses
             Values in Values, keeps what it computes under vmap and uses it outside of it, or has an operation added by
             hand whose numbers are not made of its parents'. An argument can be gone through once only, could not be put
-            together again, or has small whole numbers of NumPy, which wrap around. All is as it was then.
+            together again, has small whole numbers of NumPy, which wrap around, or is a Value that a `functools.cache`
+            has as a key; `static` is a text. All is as it was then, but for iterators, which have moved on.
         RuntimeError: another thread waits while it traces, perhaps for this one.
         ValueError: `static` has a name that is no argument's, or `maxsize` is no number of programs.
 

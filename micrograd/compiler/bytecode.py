@@ -44,6 +44,9 @@ def read(code: CodeType) -> Uses:
             uses.questions.add(name)
             beside = itertools.takewhile(lambda x: "CALL" not in x.opname, before)
             uses.compared.update(str(x.argval) for x in beside)
+        asked = name in ("COMPARE_OP", "IS_OP", "CONTAINS_OP") and DTYPE in (x.argval for x in before)
+        if asked or instruction.argval == "issubdtype":
+            uses.questions.add(DTYPE)
         if name in TELLING or instruction.argrepr in ("|=", "|") or (name == "BUILD_MAP" and instruction.arg):
             uses.questions.add(name)
         if not (name == "BINARY_OP" and before and type(before[0].argval) in (int, float)):  # a remainder
@@ -51,8 +54,6 @@ def read(code: CodeType) -> Uses:
         if name == "MATCH_CLASS" and instruction.arg:  # by position, the names are in __match_args__
             uses.globals.add(ANY)
         kind = KINDS.get(name, KINDS.get(name.split("_", 1)[-1]))
-        if kind == 1 and instruction.argval == DTYPE:
-            uses.questions.add(DTYPE)
         if kind is not None:
             uses[kind].add(instruction.argval)
             at = TEXTS.get(instruction.argval)

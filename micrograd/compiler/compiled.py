@@ -170,14 +170,14 @@ class Compiled:
         key = given.key()
         calls = self.calls.get(key, [])
         last = self.order[-1].structures if self.order else []
-        if len(self.order) >= OFTEN and not any(call.again for call in self.order[-OFTEN:]):
-            self.tell_of_structures(given, last)
         if calls:
             self.tell_of(calls[0].around.held.changes(), "pass it as an argument")
         else:
             before = given._replace(structures=last).roots()
             others = [name for name, x in given.roots().items() if self.is_another(x, before.get(name, x))]
             self.tell_of(others, "pass its numbers and Values as arguments, in lists or dicts")
+            if not others and len(self.order) >= OFTEN and not any(call.again for call in self.order[-OFTEN:]):
+                self.tell_of_structures(given, last)
         call = Call(self.function, self.name, key, given)
         self.calls[key] = [call, *calls]
         self.recent = key, self.calls[key]
@@ -195,8 +195,9 @@ class Compiled:
         return x is not before and alike(x) == (type(x), id(x)) and getattr(type(x), self.name, None) is not self
 
     def tell_of_structures(self, given: Signature, last: Sequence[Any]) -> None:
-        """Warn of arguments whose structure is another in each call."""
-        others = [name for name, x, before in zip(given.names, given.structures, last) if x != before]
+        """Warn of arguments whose structure is another in each call; not of objects, which are what they are."""
+        pairs = zip(given.names, given.arguments, given.structures, last)
+        others = [n for n, x, new, old in pairs if new != old and alike(x) != (type(x), id(x))]
         if others:
             text = (
                 f"{others[0]} had another length, type, text, bool or static value in each of the last {OFTEN} calls, "

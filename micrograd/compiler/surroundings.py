@@ -70,13 +70,13 @@ class Surroundings:
             self.builtins: set[str] = set()  # what code takes from there
             self.counting = self.names if self.used.isdisjoint(uses.ALL) else None  # of what hangs on a Value
             self.go_through(roots)
-            self.follow("{}", self.held.namespace("{}", vars(builtins), self.builtins, builtins))
             methods = self.held.namespace("Value.{}", vars(Value), self.names, Value)  # somebody may have added some
             own = Value.__module__
             self.go_through({f"Value.{n}": x for n, x in methods.items() if getattr(x, "__module__", own) != own})
             for path, v in bearers.items():
                 found = watch.chosen(hung(v), self.counting, None)
                 self.go_through({f"{path}.{name}": x for name, x in found.items()})
+            self.go_through(self.held.namespace("{}", vars(builtins), {*self.builtins}, builtins))
             held, values = self.held, self.values
             self.held, self.values = Held(grown), {}
             self.go_through(passed)

@@ -51,7 +51,7 @@ EXACTLY = (
 )
 
 DTYPES = (
-    "reads .dtype, but while a function is compiled its numbers are not known yet, and arrays of them are of objects: "
+    "asks for a .dtype, but while a function is compiled its numbers are not known yet, and arrays have objects: "
     "ask outside, and pass in what follows from it"
 )
 
@@ -196,7 +196,7 @@ def parts_of(x: Any) -> list[tuple[str, Any]]:
 
 
 def refuse_types(f: FunctionType, found: Uses) -> None:
-    """Raise TypeError where a function compares the type of something with those of numbers, or reads a dtype."""
+    """Raise TypeError where a function compares the type of something with those of numbers, or asks for a dtype."""
     if DTYPE in found.questions:
         raise TypeError(f"{name_of(f)} {DTYPES}")
     if {"type", "__class__"} & (found.globals | found.attributes):
