@@ -25,6 +25,7 @@ import threading
 import time
 import types
 import typing
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -1875,12 +1876,52 @@ def test_a_cache_with_keys_that_hold_values_of_the_call(key):
 
 @pytest.mark.parametrize("maxsize", [0, 1, 2, 128, None])
 @pytest.mark.parametrize("typed", [False, True])
-def test_what_a_cache_has_no_more_room_for_is_found_again(maxsize, typed):
+@pytest.mark.filterwarnings("ignore:mask was another", "ignore:mask changed")
+def test_caches_of_any_size(maxsize, typed):
     mask = functools.lru_cache(maxsize, typed)(lambda n: [RATE] * n)
     compiled = micrograd.compile(lambda xs: sum(x * m for x, m in zip(xs, mask(len(xs)))))
     for n in [1, 2, 3] * 5:
         assert compiled([2.0] * n) == 2.0 * RATE * n
-    assert len(compiled.order) <= 5
+
+
+def test_a_cache_that_is_too_small_is_told():
+    mask = functools.lru_cache(maxsize=1)(lambda n: [RATE] * n)
+    compiled = micrograd.compile(lambda xs: sum(x * m for x, m in zip(xs, mask(len(xs)))))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for n in [1, 2] * 6:
+            compiled([2.0] * n)
+    texts = {str(warning.message).partition(":")[0] for warning in told}
+    assert "mask changed 8 times, and <lambda> was traced anew each time" in texts
+
+
+def test_something_that_grows_is_told():
+    grows = list[float]()
+    compiled = micrograd.compile(lambda x: A * x * len(grows))
+    for _ in range(8):
+        compiled(1.0)
+        grows.append(1.0)
+    with pytest.warns(UserWarning, match=r"^grows\[7\] was another in each of the last 8 calls"):
+        compiled(1.0)
+
+
+def test_a_cache_of_values_that_is_cleared():
+    w = Value(1.0)
+    square, named = functools.cache(lambda: w * w), functools.cache(lambda name: Value(1.0))
+    functions = [lambda x: square() * x, lambda x: named("a") * x]
+    compiled = [micrograd.compile(f) for f in functions]
+    for step in range(3):
+        found = []
+        for each in (functions, compiled):
+            w.data, w.grad = 1.0 + step, 0.0
+            square.cache_clear()
+            named.cache_clear()
+            outs = [g(2.0) for g in each]
+            for out in outs:
+                out.backward()
+            found.append(([out.data for out in outs], w.grad, named("a").grad))
+            named("a").data = 9.0
+        assert found[0] == found[1]
 
 
 def test_what_a_cache_had_and_has_no_more(monkeypatch):
@@ -3315,27 +3356,95 @@ def test_a_way_back_to_what_is_no_parent_is_refused():
     assert stray.grad == 0.0
 
 
-def test_a_backward_closure_of_a_leaf():
-    w, u, given = Value(0.5), Value(2.0), Value(1.0)
-    compiled, f = micrograd.compile(lambda x, v: w * x * u + v * x), lambda x, v: w * x * u + v * x
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_backward_closure_of_a_leaf_is_refused(when, which):
+    values = [Value(0.5), Value(1.0)]
+    compiled = micrograd.compile(lambda x, v: values[0] * x + v * x)
+    if when == "after":
+        compiled(2.0, values[1]).backward()
+    before = [v.grad for v in values]
+    values[which]._backward = lambda: None
+    with pytest.raises(TypeError, match=r"without parents has a _backward, .* after backward\(\)"):
+        compiled(2.0, values[1]).backward()
+    assert [v.grad for v in values] == before
 
-    def clip(v):
-        def send():
-            v.grad = max(-1.0, min(1.0, v.grad))
 
-        v._backward = send
+def test_a_backward_closure_of_a_leaf_that_is_made_inside_is_refused():
+    def f(x):
+        v = Value(0.0)
+        v._backward = lambda: None
+        return A * x + v
 
-    for step in range(4):
-        found = []
-        for g in (compiled, f):
-            for v in (w, u, given):
-                v.grad = 0.0
-            g(2.0 + step, given).backward()
-            found.append([v.grad for v in (w, u, given)])
-        assert found[0] == found[1]
-        assert (found[0][0] == 1.0) == (step > 0)
-        assert (found[0][2] == 1.0) == (step > 1)
-        clip([w, given, w, w][step])
+    with pytest.raises(TypeError, match="without parents has a _backward"):
+        micrograd.compile(f)(1.0)
+
+
+def test_a_backward_closure_elsewhere_does_not_matter():
+    Value(1.0)._backward = lambda: None
+    w = Value(2.0)
+    square = w * w
+    for f, given, grad in [(lambda p: (p - 1.0) ** 2, w * 3.0, 30.0), (lambda x: square * x, 1.0, 4.0)]:
+        w.grad = 0.0
+        micrograd.compile(f)(given).backward()
+        assert w.grad == grad
+
+
+class Slow(Value):
+    slow = 0.5
+
+    def act(self):
+        return self.tanh()
+
+
+def test_an_attribute_in_front_of_that_of_the_class(monkeypatch):
+    monkeypatch.setattr(Value, "gamma", 0.5, raising=False)
+    slow, given = Slow(2.0), Slow(1.0)
+    kept: Any = Value(3.0)
+    functions: list[Callable[..., Any]] = [
+        lambda v: v.act() * v.slow,
+        lambda v: v * slow.slow + slow.act(),
+        lambda v: kept * v.gamma * kept.gamma,
+        lambda v: v * (2.0 if hasattr(v, "gamma") and v.gamma > 1.0 else 3.0),
+    ]
+    compiled = [micrograd.compile(f) for f in functions]
+    changes: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: setattr(given, "slow", 3.0),
+        lambda: setattr(slow, "slow", 4.0),
+        lambda: setattr(kept, "gamma", 5.0),
+        lambda: setattr(given, "gamma", 6.0),
+        lambda: setattr(given, "act", given.relu),
+        lambda: setattr(slow, "act", slow.relu),
+    ]
+    for change in changes:
+        change()
+        assert [c(given).data for c in compiled] == pytest.approx([f(given).data for f in functions])
+
+
+def test_operators_that_somebody_adds_to_value_or_changes(monkeypatch):
+    monkeypatch.setattr(Value, "__matmul__", lambda a, b: a * b * RATE, raising=False)
+    add, name, a = Value.__add__, "wave", typing.cast(Any, A)
+    monkeypatch.setattr(Value, "wave", lambda a: a.sin(), raising=False)
+    functions: list[Callable[..., Any]] = [lambda x: a @ x, lambda x: a + x, lambda x: getattr(a * x, name)()]
+    compiled = [micrograd.compile(f) for f in functions]
+
+    def all_of_them():
+        for f, c in zip(functions, compiled):
+            both(c, f, 2.0)
+
+    all_of_them()
+    monkeypatch.setitem(globals(), "RATE", 5.0)
+    all_of_them()
+    monkeypatch.setattr(Value, "__matmul__", lambda a, b: a * b + 100.0)
+    monkeypatch.setattr(Value, "__add__", lambda a, b: add(a, b) * 3.0)
+    monkeypatch.setattr(Value, "wave", lambda a: a.cos())
+    all_of_them()
+    monkeypatch.setattr(Value, "__add__", add)
+    all_of_them()
+    monkeypatch.delattr(Value, "__matmul__")
+    with pytest.raises(TypeError):
+        compiled[0](2.0)
 
 
 def test_a_graph_with_a_call_in_it_is_set_to_zero_by_hand():

@@ -43,15 +43,14 @@ def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[V
         The gradient of every leaf, None where none comes; and the leaves that the outputs were made of, those that are
         only in a condition among them.
     """
-    root = Value(0.0)
-    for output, seed in zip(outputs, seeds):
-        root = root + output * Value(seed, (), "", NOTHING)
+    root = Value(0.0, outputs)
     _, results = graph(root)
     for node in results:
         node.grad = UNTOUCHED
-    root.grad = 1.0
+    for output, seed in zip(outputs, seeds):
+        output.grad += seed
     try:
-        for node in reversed(results):
+        for node in reversed(results[:-1]):
             if node.grad is not UNTOUCHED:
                 Symbol.at = getattr(node.data, "line", None)
                 node._grad_fn(node)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import chain
 from typing import Any
 
-from ..engine import NOTHING, ByHand, Value
+from ..engine import NOTHING, Value
 from ..vmap import Compiling, is_vmap
 from .arrays import np
 from .backward import seed
@@ -66,7 +66,7 @@ class Call:
             name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
         )
         if self.around.held.grown or not self.around.held.hold():  # what it has imported or cached is around it, too
-            self.around = Surroundings(roots, passed, bearers, self.around.held.grown)
+            self.around = Surroundings(roots, passed, bearers)
         asks = self.around.asks
         self.asks = asks._replace(types=asks.types or self.written.typed)
         self.of_data = self.asks.types and "data" in self.around.used  # whether for types of these as well
@@ -171,6 +171,7 @@ class Call:
         numbers, kept = program.run(*bound)
 
         def backward(node: Value) -> None:
+            row.refuse_closures()
             parts: dict[int, Any] = node.grad
             outputs = tuple(sorted(parts))
             seeds, arguments = [parts[i] for i in outputs], (*bound, *kept)
@@ -223,7 +224,7 @@ class Leaves(Value):
 
     def __init__(self, row: Row):
         self.row = row
-        self.data, self._prev, self._op, self._grad_fn = None, (), "", send_on
+        self.data, self._prev, self._op, self._grad_fn = None, (), "", NOTHING
         self.label = f"{len(row.values)} leaves"
 
     @property
@@ -239,12 +240,3 @@ class Leaves(Value):
         grads = before if isinstance(before, list) else before() if callable(before) else [before] * len(self.leaves)
         for leaf, grad in zip(self.leaves, grads):
             leaf.grad = grad
-
-
-def send_on(leaves: Value) -> None:
-    """The backward closure of leaves: that of each which has one, assigned by a person."""
-    row = leaves.row  # type: ignore[attr-defined]
-    if row.by_hand[0] != ByHand.made:
-        row.by_hand = ByHand.made, [leaf for leaf in row.values if leaf._grad_fn is not NOTHING]
-    for leaf in row.by_hand[1]:
-        leaf._grad_fn(leaf)

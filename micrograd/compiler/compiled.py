@@ -20,6 +20,10 @@ from .turn import turn, undisturbed
 from .uses import name_of
 
 OFTEN = 8  # so many times something may change before it is told
+STRUCTURES = (
+    "pass lists of equal length with numbers (1.0 and 0.0 for True and False), and instead of what is static the "
+    "numbers that follow from it (the rate, not the step)"
+)
 
 
 class Compiled:
@@ -170,14 +174,20 @@ class Compiled:
         key = given.key()
         calls = self.calls.get(key, [])
         last = self.order[-1].structures if self.order else []
+        useless = len(self.order) >= OFTEN and not any(call.again for call in self.order[-OFTEN:])
         if calls:
-            self.tell_of(calls[0].around.held.changes(), "pass it as an argument")
+            held = calls[0].around.held
+            self.tell_of(changed := held.changes() or held.lost(), "pass it as an argument")
+            if useless:
+                self.tell_of_each(changed, "was another", "pass it as an argument, with as many numbers each time")
         else:
             before = given._replace(structures=last).roots()
             others = [name for name, x in given.roots().items() if self.is_another(x, before.get(name, x))]
             self.tell_of(others, "pass its numbers and Values as arguments, in lists or dicts")
-            if not others and len(self.order) >= OFTEN and not any(call.again for call in self.order[-OFTEN:]):
-                self.tell_of_structures(given, last)
+            if useless and not others:
+                pairs = zip(given.names, given.arguments, given.structures, last)
+                others = [n for n, x, new, old in pairs if new != old and alike(x) != (type(x), id(x))]
+                self.tell_of_each(others, "had another length, type, text, bool or static value", STRUCTURES)
         call = Call(self.function, self.name, key, given)
         self.calls[key] = [call, *calls]
         self.recent = key, self.calls[key]
@@ -194,18 +204,11 @@ class Compiled:
         method are expected to be many."""
         return x is not before and alike(x) == (type(x), id(x)) and getattr(type(x), self.name, None) is not self
 
-    def tell_of_structures(self, given: Signature, last: Sequence[Any]) -> None:
-        """Warn of arguments whose structure is another in each call; not of objects, which are what they are."""
-        pairs = zip(given.names, given.arguments, given.structures, last)
-        others = [n for n, x, new, old in pairs if new != old and alike(x) != (type(x), id(x))]
-        if others:
-            text = (
-                f"{others[0]} had another length, type, text, bool or static value in each of the last {OFTEN} calls, "
-                f"and {self.name} was traced anew each time: pass lists of equal length with numbers (1.0 and 0.0 for "
-                f"True and False), and instead of what is static the numbers that follow from it (the rate, not the "
-                f"step)"
-            )
-            warnings.warn(text, stacklevel=5)
+    def tell_of_each(self, changed: Sequence[str], how: str, cure: str) -> None:
+        """Warn of what is another at each call, be it under another name."""
+        if changed and all(self.changes[name] < OFTEN for name in changed):
+            text = f"{changed[0]} {how} in each of the last {OFTEN} calls, and {self.name} was traced anew each time"
+            warnings.warn(f"{text}: {cure}", stacklevel=5)
 
     def tell_of(self, changed: Sequence[str], cure: str) -> None:
         """Warn of what changes again and again."""

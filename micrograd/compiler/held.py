@@ -3,7 +3,7 @@
 import functools
 import marshal
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -18,20 +18,17 @@ Contents: TypeAlias = dict[Any, Any]  # what is in a thing, by name, index or ke
 class Held:
     """Some things, and what they were.
 
-    Args:
-        found: of caches, by id, what was found by functions as they are now.
-
     Attributes:
-        grown: of caches and other things, what they have got in a plain run.
+        grown: whether caches and other things have got something in a plain run.
 
     Each method that adds one returns what is in it. Its `path` is how one would write that, with {} for the name, index
     or key.
     """
 
-    def __init__(self, found: Mapping[int, Contents]):
+    def __init__(self) -> None:
         self.watches: list[watch.Watch] = []
         self.caches: list[watch.Watch] = []  # what they have is no change
-        self.found, self.grown = found, dict[int, Contents]()
+        self.grown = False
         self.lives, self.copies = list[Any](), list[Any]()  # what is compared whole, and what it was
         self.bearers, self.attributes = list[Any](), list[Any]()  # objects, all of whose attributes count
         self.objects, self.types = list[Any](), list[type]()
@@ -50,11 +47,14 @@ class Held:
         """What is not as it was, by name."""
         return [*dict.fromkeys(path for watched in self.watches for path in watched.changes())]
 
+    def lost(self) -> list[str]:
+        """Caches that have not all that they had."""
+        return [cache.path for cache in self.caches if not libraries.remembers(cache.contents.args[0], cache.before)]
+
     def remember(self) -> None:
         """Take what caches have got meanwhile for what they had."""
-        for watched in self.watches + self.caches:
-            if more := watched.remember():
-                self.grown[id(watched.contents.args[0])] = more
+        grown = [watched.remember() for watched in self.watches + self.caches]
+        self.grown = any(grown)
 
     def keyed(self, values: Collection[Value]) -> list[str]:
         """The caches that remember what they returned for one of some Values."""
@@ -101,7 +101,7 @@ class Held:
     def cache(self, path: str, x: Any) -> Contents:
         found = watch.watch(path, libraries.remembered, libraries.forget, x)._replace(grows=lambda key: True)
         self.caches.append(found)
-        self.part(libraries.remembers, x, found.before, self.found.get(id(x), ()))
+        self.part(libraries.remembers, x, found.before)
         return found.before
 
     def namespace(self, path: str, x: Any, names: Collection[str] | None, owner: Any = None) -> Contents:

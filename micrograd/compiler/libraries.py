@@ -89,11 +89,10 @@ def remembered(x: Any) -> dict[Any, Any]:
     return dict(zip(held[1:end:3], held[2:end:3]))
 
 
-def remembers(x: Any, before: Mapping[Any, Any], found: Collection[Any]) -> bool:
-    """Whether it still has what it had. Of keys for which it was `found` by the function as it is now, nothing will do,
-    too: that is found again."""
+def remembers(x: Any, before: Mapping[Any, Any]) -> bool:
+    """Whether it still has what it had."""
     now = remembered(x)
-    return all(now.get(key, y if key in found else UNSET) is y for key, y in before.items())
+    return all(now.get(key, UNSET) is y for key, y in before.items())
 
 
 def has_key(x: Any, values: Collection[Value]) -> bool:

@@ -7,10 +7,19 @@ from itertools import chain
 from types import NoneType
 from typing import Any, ClassVar
 
-from ..engine import Value
+from ..engine import ByHand, Value, nothing
 from .home import MANY, Home, View, one_at_a_time, slot_of
 
 LASTING = 4  # so many steps a home should be there for, on average, to be worth its making; not so the first few
+
+
+def refuse_closure(leaf: Value) -> None:
+    """Raise TypeError where a person has assigned the backward closure of a leaf."""
+    if not leaf._prev and getattr(leaf._grad_fn, "send", None) is not nothing:  # which a copy has as well
+        raise TypeError(
+            f"a Value without parents has a _backward{leaf.label and ', ' + leaf.label}, which a program does not "
+            f"call: change its grad after backward()"
+        )
 
 
 class Row:
@@ -40,7 +49,7 @@ class Row:
         self.order: Any = None
         self.outside: list[int] = []
         self.looked = self.tried = self.served = 0  # at which home; how often to make one; and for how many steps
-        self.by_hand: tuple[int, list[Value]] = 1, []  # those with backward closures, when so many were made
+        self.closures = 1  # of all that there are by hand, so many are known not to be of these
         self.strangers: Any = ()  # of `fed`, those that have no Value of these
 
     def __reduce__(self) -> Any:
@@ -79,6 +88,13 @@ class Row:
             if self.outside:
                 data[self.outside] = home.np.fromiter([self.values[i].data for i in self.outside], float)
             return data
+
+    def refuse_closures(self) -> None:
+        """Raise TypeError where a person has assigned the backward closure of a leaf."""
+        if self.closures != ByHand.made:
+            for leaf in self.values:
+                refuse_closure(leaf)
+            self.closures = ByHand.made
 
     def grads(self) -> list[Any] | Callable[[], list[Any]]:
         """The gradients, or a function that returns them as they are now."""

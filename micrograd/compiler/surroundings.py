@@ -32,6 +32,8 @@ from .watch import within
 PACKAGE, COMPILED = __package__.rpartition(".")[0], f"{__package__}.compiled"
 DISPATCH = functools.__file__, "dispatch_cache"  # what is in there follows from what is registered
 
+OTHERS = watch.Others(["__slotnames__"])  # copies put that there
+
 
 class Surroundings:
     """What some things can reach.
@@ -40,51 +42,45 @@ class Surroundings:
         roots: the things, by name.
         passed: others, by name, which may be something else next time, but must not be changed by a call.
         bearers: the Values among those, by name, on which something hangs.
-        grown: what some of it has got since it was met before, by id, in a call of the function.
 
     Attributes:
         roots: the things.
+        added: whether somebody has added something to the class Value.
         held: what counts of it.
         values: the Values among that, and how one would write them.
         named: what functions refer to by name, without what is in that.
         asks: what the code may ask of arguments.
     """
 
-    def __init__(
-        self,
-        roots: Mapping[str, Any],
-        passed: Mapping[str, Any],
-        bearers: Mapping[str, Value],
-        grown: Mapping[int, Any] = MappingProxyType({}),
-    ):
-        self.roots = roots
+    def __init__(self, roots: Mapping[str, Any], passed: Mapping[str, Any], bearers: Mapping[str, Value]):
+        self.roots, self.added = roots, not vars(Value).keys() <= uses.ATTRIBUTES
         self.names: set[str] = set()  # of globals and attributes, in the code that was met,
         self.used: set[str] = set()  # and in that of the user
         self.tells_apart = False  # whether that may ask which objects are the same
         known = -1
         while known < (known := len(self.names | self.used) + self.tells_apart):  # of attributes met before, perhaps
             self.seen: dict[int, Any] = {id(sys.modules): sys.modules}  # kept alive, so that an id stays that of one
-            self.held, self.values = Held(grown), dict[Value, str]()
+            self.held, self.values = Held(), dict[Value, str]()
             self.named: list[tuple[str, Any]] = [("", x) for x in roots.values()][:1]
             self.classes: set[tuple[type, bool]] = set()  # and whether they may be called
             self.builtins: set[str] = set()  # what code takes from there
             self.counting = self.names if self.used.isdisjoint(uses.ALL) else None  # of what hangs on a Value
             self.go_through(roots)
-            methods = self.held.namespace("Value.{}", vars(Value), self.names, Value)  # somebody may have added some
-            own = Value.__module__
+            methods, own = self.held.namespace("Value.{}", vars(Value), OTHERS, Value), Value.__module__
             self.go_through({f"Value.{n}": x for n, x in methods.items() if getattr(x, "__module__", own) != own})
             for path, v in bearers.items():
                 found = watch.chosen(hung(v), self.counting, None)
                 self.go_through({f"{path}.{name}": x for name, x in found.items()})
             self.go_through(self.held.namespace("{}", vars(builtins), {*self.builtins}, builtins))
             held, values = self.held, self.values
-            self.held, self.values = Held(grown), {}
+            self.held, self.values = Held(), {}
             self.go_through(passed)
+            defaults = self.added or any(type(v) is not Value for v in self.values)  # of what may hang on one
             held.watches, held.caches = held.watches + self.held.watches, held.caches + self.held.caches
             self.held, self.values = held, values
         self.held.types = [*map(type, self.held.objects)]
         self.tells_apart |= not uses.ASKS.isdisjoint(self.used)
-        self.asks = uses.asks(self.used, self.tells_apart, bool(bearers))
+        self.asks = uses.asks(self.used, self.tells_apart, bool(bearers or defaults))
         for name, x in libraries.everyones().items():
             self.held.watch(name, libraries.state, libraries.set_state, x)
 
@@ -143,7 +139,7 @@ class Surroundings:
 
     def of_value(self, path: str, x: Value) -> None:
         self.values[x], names, inside = path, self.counting, within(path, ".{}")
-        if type(x) is Value and (watch.own(x, names) or not self.used.isdisjoint(uses.ABSENT)):
+        if type(x) is Value and (watch.own(x, names) or self.added or not self.used.isdisjoint(uses.ABSENT)):
             self.follow(inside, self.held.own(inside, x, names))
         else:  # nothing that anybody can see hangs on it
             self.held.watch(inside, watch.own, watch.rename_own, x, names)
@@ -199,8 +195,9 @@ class Surroundings:
             self.tells_apart = self.tells_apart or bool(found.questions)
             self.named += used.items()
             uses.refuse_types(f, found)
-            names = found.globals if found.globals.isdisjoint(uses.GLOBALS) else watch.Public(f.__globals__)
+            names: frozenset[str] | set[str] = found.globals
             if not found.globals.isdisjoint(uses.GLOBALS):
+                names = watch.Others(name for name in f.__globals__ if name.startswith("__"))
                 held.part(len, f.__globals__)
             self.follow("{}", held.namespace("{}", f.__globals__, names))
             self.follow(inside, held.own(inside, f, self.names))

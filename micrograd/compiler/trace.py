@@ -15,6 +15,7 @@ from ..engine import UNTOUCHED, ByHand, Constant, Value, data_of, graph
 from .backward import gradients, put, standing_in
 from .batch import Batch, Batches, during
 from .callers import OWN
+from .row import refuse_closure
 from .structure import Results, values_in
 from .surroundings import Surroundings
 from .symbol import KEPT, Symbol, number, ordered
@@ -163,6 +164,8 @@ def write_down(
             raise TypeError(ASSIGNED)
     with standing_in(stand_ins):
         leaves, made = graph(Value(0.0, values_in(returned.items)))
+        for v in leaves:
+            refuse_closure(v)
         inner = [graph(Value(0.0, values_in(v.items)))[1][:-1] for v in batches.made]
         by_hand = any(map(is_by_hand, {getattr(v._grad_fn, "__code__", None) for v in chain(made[:-1], *inner)}))
         for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:

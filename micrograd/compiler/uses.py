@@ -41,6 +41,7 @@ ASKS |= {"contains", "countOf", "indexOf", "__eq__", "__ne__", "__hash__", "deep
     "getattr",
 }
 TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr", "AttributeError"}
+ATTRIBUTES = {*dir(Value)}  # as this package has made it
 SLOTS = {"_prev", "_op", "_grad_fn"}
 # Whoever uses these may see that there is none on a Value: all have an empty label, an AttributeError can be caught.
 ABSENT = {*ALL, "hasattr", "getattr", "label", "AttributeError"}
@@ -109,7 +110,7 @@ def asks(used: set[str], same: bool, hangs: bool) -> Asks:
     """What code that uses some names may ask. Where nothing `hangs` on any argument, it has asked for nothing there, or
     can take it that there is nothing."""
     types, every = not used.isdisjoint(TYPES), not used.isdisjoint(ALL)
-    hung = used - ({*dir(Value)} - {"label"}) if hangs or not used.isdisjoint(ABSENT) else set()
+    hung = used - (ATTRIBUTES - {"label"}) if hangs or not used.isdisjoint(ABSENT) else set()
     return Asks(same, types, used & SLOTS, hung, every)
 
 

@@ -66,11 +66,11 @@ class Watch(NamedTuple):
     restore: Callable[[dict[Any, Any]], Any]
     grows: Callable[[Any], bool] = frozenset().__contains__
 
-    def remember(self) -> dict[Any, Any]:
-        """Take what has grown for what was; what that is."""
+    def remember(self) -> bool:
+        """Take what has grown for what was; whether something has."""
         more = {k: x for k, x in self.contents().items() if k not in self.before and self.grows(k)}
         self.before.update(more)
-        return more
+        return bool(more)
 
     def changes(self) -> list[str]:
         now, before = self.contents(), self.before
@@ -157,11 +157,11 @@ def hold_again(x: Any, before: dict[str, Any]) -> None:
 # ---- names: globals, attributes, the contents of cells ----
 
 
-class Public(frozenset[str]):
-    """All names but __those__, also such as come later."""
+class Others(frozenset[str]):
+    """All names but those in it, also such as come later."""
 
     def __contains__(self, name: object) -> bool:
-        return not str(name).startswith("__")
+        return not super().__contains__(name)
 
 
 def chosen(x: Mapping[str, Any], names: Collection[str] | None, owner: Any) -> dict[str, Any]:
