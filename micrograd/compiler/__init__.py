@@ -81,7 +81,8 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             what is around it, returns something else than Values and numbers, or other things or numbers than without
             compile, or assigns attributes of a Value that it returns; it reads `grad` of a Value from outside, uses
             Values in Values, keeps what it computes under vmap and uses it outside of it, or has an operation added by
-            hand whose numbers are not made of its parents'. An argument can be gone through once only, could not be put
+            hand whose numbers are not made of its parents', or that changes, on its way back, more than their grad. A
+            Value without parents has a `_backward`. An argument can be gone through once only, could not be put
             together again, has small whole numbers of NumPy, which wrap around, or is a Value that a `functools.cache`
             has as a key; `static` is a text. All is as it was then, but for iterators, which have moved on.
         RuntimeError: another thread waits while it traces, perhaps for this one.
