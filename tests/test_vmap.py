@@ -419,3 +419,8 @@ def test_labels_and_kinds_of_results():
 def test_a_choice_between_known_numbers():
     w = Value(2.0)
     check(lambda: [Value(float(j)).where_le(1.0, w * j, -1e9) for j in range(3)], [w])
+
+
+def test_a_batch_that_depends_on_no_value_around():
+    w = Value(3.0)
+    check(lambda xs: sum(vmap(lambda x: Value(x) * 2.0)(xs)) * w, [w], [1.0, 2.0])

@@ -164,7 +164,7 @@ def write_down(
             raise TypeError(ASSIGNED)
     with standing_in(stand_ins):
         leaves, made = graph(Value(0.0, values_in(returned.items)))
-        for v in leaves:
+        for v in [v for v in leaves if type(v) is not Batch]:  # those of which nothing depends on a Value
             refuse_closure(v)
         inner = [graph(Value(0.0, values_in(v.items)))[1][:-1] for v in batches.made]
         by_hand = any(map(is_by_hand, {getattr(v._grad_fn, "__code__", None) for v in chain(made[:-1], *inner)}))

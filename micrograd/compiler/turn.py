@@ -73,8 +73,8 @@ class Turn:
 
 
 turn = Turn()
-if hasattr(os, "register_at_fork"):  # where there is fork
-    os.register_at_fork(before=turn.before_fork, after_in_parent=turn.after_fork, after_in_child=turn.in_child)
+register: Any = getattr(os, "register_at_fork", dict)  # Windows has no fork
+register(before=turn.before_fork, after_in_parent=turn.after_fork, after_in_child=turn.in_child)
 
 
 @contextmanager
