@@ -64,6 +64,11 @@ def where_le(a: Number, b: Number, x: Number, y: Number) -> Number:
     return ask(where_le, a, b, x, y)
 
 
+def where_positive(a: Number, x: Number, y: Number) -> Number:
+    """`x` where `a > 0`, also for nan, else `y`."""
+    return where_le(a, 0.0, y, x)
+
+
 def where_zero(a: Number, x: Number, y: Number) -> Number:
     """`x` where `a` is zero, else `y`."""
     return where_le(a, 0.0, where_le(0.0, a, x, y), y)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from .engine import ByHand, Constant, Value
+from .compat import ByHand
+from .engine import Constant, Value
 from .scalar import Number
 
 # The derivatives by each operand, where they are no plain numbers; {0} is the result, {1} and {2} are the operands.

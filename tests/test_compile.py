@@ -16,7 +16,7 @@ import micrograd
 from benchmarks.gpt import GPT
 from micrograd import Value
 from micrograd.__main__ import max_margin_loss
-from micrograd.engine import data_of
+from micrograd.compat import data_of
 from micrograd.nn import MLP, Module
 from micrograd.optim import Adam
 

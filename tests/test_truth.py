@@ -39,7 +39,7 @@ import micrograd
 from micrograd import Value, vmap
 from micrograd.compiler.rounded import Rounded
 from micrograd.compiler.symbol import number
-from micrograd.engine import data_of
+from micrograd.compat import data_of
 from micrograd.nn import MLP, Layer, Module
 
 A, B = Value(2.0), Value(-3.0)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import starmap
 from typing import Any
 
-from ..engine import NOTHING, UNTOUCHED, Value, graph
+from ..engine import UNREACHED, Value, graph, nothing
 from .symbol import Symbol
 
 
@@ -26,9 +26,9 @@ def standing_in(numbers: Mapping[Value, Any], cut: bool = True) -> Iterator[None
     before = [(v, name, getattr(v, name)) for v in numbers for name in ("data", "grad", "_prev", "_grad_fn")]
     try:
         for v, number in numbers.items():
-            v.data, v.grad = number, UNTOUCHED
+            v.data, v.grad = number, UNREACHED
             if cut:
-                v._prev, v._grad_fn = (), NOTHING
+                v._prev, v._grad_fn = (), nothing
         yield
     finally:
         put(before)
@@ -43,25 +43,25 @@ def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[V
         The gradient of every leaf, None where none comes; and the leaves that the outputs were made of, those that are
         only in a condition among them.
     """
-    root = Value(0.0, outputs)
+    root = Value(0.0, tuple(outputs))
     _, results = graph(root)
     for node in results:
-        node.grad = UNTOUCHED
+        node.grad = UNREACHED
     for output, seed in zip(outputs, seeds):
         output.grad += seed
     try:
         for node in reversed(results[:-1]):
-            if node.grad is not UNTOUCHED:
-                Symbol.at = getattr(node.data, "line", None)
+            if node.grad is not UNREACHED:
+                Symbol.at, Symbol.again = getattr(node.data, "line", None), node.data
                 node._grad_fn(node)
     finally:
-        Symbol.at = None
+        Symbol.at = Symbol.again = None
     met, stack = set[Value](), [root]
     while stack:
         if (v := stack.pop()) not in met:
             met.add(v)
             stack += getattr(v, "reached", None) or v._prev  # of a call under vmap, what was asked for
-    return [None if leaf.grad is UNTOUCHED else leaf.grad for leaf in leaves], met.intersection(leaves)
+    return [None if leaf.grad is UNREACHED else leaf.grad for leaf in leaves], met.intersection(leaves)
 
 
 def seed(key: Any) -> Callable[[Value], None]:

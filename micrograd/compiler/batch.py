@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from ..engine import Value, data_of
+from ..compat import data_of
+from ..engine import Value
 from ..vmap import Compiling, compiling, loop
 from .arrays import np
 from .backward import gradients, seed, standing_in

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import chain
 from typing import Any
 
-from ..engine import NOTHING, Value
+from ..engine import Value, nothing
 from ..vmap import Compiling, is_vmap
 from .arrays import np
 from .backward import seed
@@ -224,7 +224,7 @@ class Leaves(Value):
 
     def __init__(self, row: Row):
         self.row = row
-        self.data, self._prev, self._op, self._grad_fn = None, (), "", NOTHING
+        self.data, self._prev, self._op, self._grad_fn = None, (), "", nothing
         self.label = f"{len(row.values)} leaves"
 
     @property

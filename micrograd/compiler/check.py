@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..engine import Value, data_of
+from ..compat import data_of
+from ..engine import Value
 from ..vmap import loop
 from .backward import gradients, standing_in
 from .batch import during

@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any
 
 from .. import scalar
-from ..engine import data_of
+from ..compat import data_of
 from .callers import Line
 from .names import Names
 from .program import Box, Program, Way

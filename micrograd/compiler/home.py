@@ -19,7 +19,7 @@ from itertools import repeat
 from threading import RLock
 from typing import Any, ClassVar
 
-from ..engine import UNTOUCHED, Value
+from ..engine import UNREACHED, Value
 
 MANY = 64  # from so many Values on arrays are faster
 PATIENCE = 2  # so often each of them may be used alone, on average, from step to step; more costs more than is won
@@ -112,7 +112,7 @@ def looked_up(slot: Any) -> property:
 
     def put(self: Value, x: Any) -> None:
         at, none = slot_of(self), x is None and not is_data
-        if type(at) is tuple and (none or (type(x) is float and x is not UNTOUCHED)):
+        if type(at) is tuple and (none or (type(x) is float and x is not UNREACHED)):
             home, place = at
             if is_data:
                 home.numbers[place] = x
@@ -196,7 +196,7 @@ def preferring(name: str, mirrored: str) -> Callable[[Any, Any], Any]:
     return operation
 
 
-MIRRORED = {name: mirrored for name in vars(Value) if (mirrored := f"__r{name[2:]}") in vars(Value)}
+MIRRORED = {name: mirrored for name in dir(Value) if hasattr(Value, mirrored := f"__r{name[2:]}")}
 MIRRORED |= {"__lt__": "__gt__", "__le__": "__ge__", "__gt__": "__lt__", "__ge__": "__le__"}
 for name, mirrored in MIRRORED.items():
     setattr(View, name, preferring(name, mirrored))

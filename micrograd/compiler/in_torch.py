@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from ..engine import Value, data_of
+from ..compat import data_of
+from ..engine import Value
 from ..module import flat, shape
 from .batch import Batch
 from .call import Call

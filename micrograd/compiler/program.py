@@ -137,7 +137,7 @@ class Program(ABC):
         written = self.written
         bits: dict[Any, int] = defaultdict(int, {x: 1 << i for i, x in enumerate(written.computed)})
         with standing_in(written.leaves):
-            _, results = graph(Value(0.0, [x for x in written.computed if isinstance(x, Value)]))
+            _, results = graph(Value(0.0, tuple(x for x in written.computed if isinstance(x, Value))))
             for v in reversed(results[:-1]):
                 for parent in v._prev:
                     bits[parent] |= bits[v]

@@ -7,7 +7,8 @@ from itertools import chain
 from types import NoneType
 from typing import Any, ClassVar
 
-from ..engine import ByHand, Value, nothing
+from ..compat import ByHand
+from ..engine import Value, nothing
 from .home import MANY, Home, View, one_at_a_time, slot_of
 
 LASTING = 4  # so many steps a home should be there for, on average, to be worth its making; not so the first few
@@ -15,7 +16,7 @@ LASTING = 4  # so many steps a home should be there for, on average, to be worth
 
 def refuse_closure(leaf: Value) -> None:
     """Raise TypeError where a person has assigned the backward closure of a leaf."""
-    if not leaf._prev and getattr(leaf._grad_fn, "send", None) is not nothing:  # which a copy has as well
+    if not leaf._prev and leaf._grad_fn is not nothing:
         raise TypeError(
             f"a Value without parents has a _backward{leaf.label and ', ' + leaf.label}, which a program does not "
             f"call: change its grad after backward()"
@@ -49,7 +50,7 @@ class Row:
         self.order: Any = None
         self.outside: list[int] = []
         self.looked = self.tried = self.served = 0  # at which home; how often to make one; and for how many steps
-        self.closures = 1  # of all that there are by hand, so many are known not to be of these
+        self.closures = 0  # of all that there are by hand, so many are known not to be of these
         self.strangers: Any = ()  # of `fed`, those that have no Value of these
 
     def __reduce__(self) -> Any:
@@ -91,10 +92,10 @@ class Row:
 
     def refuse_closures(self) -> None:
         """Raise TypeError where a person has assigned the backward closure of a leaf."""
-        if self.closures != ByHand.made:
+        if self.closures != ByHand.assigned:
             for leaf in self.values:
                 refuse_closure(leaf)
-            self.closures = ByHand.made
+            self.closures = ByHand.assigned
 
     def grads(self) -> list[Any] | Callable[[], list[Any]]:
         """The gradients, or a function that returns them as they are now."""

@@ -9,7 +9,7 @@ from enum import Enum
 from numbers import Number, Real
 from typing import Any
 
-from ..engine import NOTHING, Value
+from ..engine import Value, nothing
 from ..module import slots
 from .arrays import ARRAY, UNCHANGING, WHOLE_NUMBER, np
 from .uses import foreign
@@ -226,5 +226,5 @@ def twin(v: Value, data: Any) -> Value:
         if hasattr(v, name):
             setattr(copy, name, getattr(v, name))
     vars(copy).update(vars(v))
-    copy.data, copy.grad, copy._prev, copy._grad_fn = data, 0.0, (), NOTHING
+    copy.data, copy.grad, copy._prev, copy._grad_fn = data, 0.0, (), nothing
     return copy

@@ -72,6 +72,9 @@ def plain(x: Any) -> Any:
 
 
 def simplify(op: str, a: Any, b: Any) -> "Symbol":
+    known = Symbol.again
+    if type(known) is Symbol and known.op == op and known.args[0] is a and known.args[1] is b:
+        return known
     if op == "**" and type(b) is float and b == 2.0:
         return Symbol("*", a, a)
     if op == "+":  # a square sends its gradient twice, one after the other
@@ -164,7 +167,9 @@ class Symbol(metaclass=Functions):
     __hash__ = object.__hash__
     looks: ClassVar[list[Exception]] = []  # what was refused
     typed: ClassVar[bool] = False  # whether somebody has asked for the type of one
-    at: ClassVar[Line | None] = None  # on the way back: the line of the operation whose gradient is computed
+    # On the way back, of the operation whose gradient is computed: its line, and its result, which is known by then.
+    at: ClassVar[Line | None] = None
+    again: ClassVar[Any] = None
 
     def __init__(self, op: str, *args: Any):
         self.op = op

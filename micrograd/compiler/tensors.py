@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import data_of
+from ..compat import data_of
 from .emit import RESERVED, Text
 from .function import Function, Tensor
 from .layout import lay_out

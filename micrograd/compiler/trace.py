@@ -11,7 +11,8 @@ from itertools import chain
 from types import CodeType
 from typing import Any, NamedTuple
 
-from ..engine import UNTOUCHED, ByHand, Constant, Value, data_of, graph
+from ..compat import ByHand, data_of
+from ..engine import UNREACHED, Constant, Value, graph, nothing
 from .backward import gradients, put, standing_in
 from .batch import Batch, Batches, during
 from .callers import OWN
@@ -88,14 +89,16 @@ def trace(
         if keyed := around.held.keyed({*mentioned} - around.values.keys()):
             raise TypeError(REMEMBERED.format(name, keyed[0]))
         around.held.remember()
-    leaves, _ = graph(Value(0.0, [*values_in(returned.items), *mentioned, *batches.seen]))
+    leaves, _ = graph(Value(0.0, (*values_in(returned.items), *mentioned, *batches.seen)))
     known = dict.fromkeys([*leaves, *mentioned, *batches.seen])
     with left_alone(name, (), around):
         written, strangers = write_down(name, run_on_symbols, known, around)
         if strangers:  # perhaps results from before the call that nothing mentions
             around.held.put_back()  # caches may have some of this run
             written, strangers = write_down(name, run_on_symbols, known | strangers, around)
-    if by_hand := [v for v in strangers if type(v._grad_fn) is ByHand]:  # others are choices between known numbers
+    if by_hand := [
+        v for v in strangers if type(v._grad_fn) is ByHand or v._grad_fn is nothing
+    ]:  # others are choices between known numbers
         raise TypeError(
             f"the operation {by_hand[0]._op!r} was added by hand, with numbers that are not computed from "
             f"the data of its parents by +, -, *, / and the functions of Value; these cannot be traced"
@@ -163,10 +166,10 @@ def write_down(
         if any(v.data is not symbol for v, symbol in stand_ins.items()):
             raise TypeError(ASSIGNED)
     with standing_in(stand_ins):
-        leaves, made = graph(Value(0.0, values_in(returned.items)))
+        leaves, made = graph(Value(0.0, tuple(values_in(returned.items))))
         for v in [v for v in leaves if type(v) is not Batch]:  # those of which nothing depends on a Value
             refuse_closure(v)
-        inner = [graph(Value(0.0, values_in(v.items)))[1][:-1] for v in batches.made]
+        inner = [graph(Value(0.0, tuple(values_in(v.items))))[1][:-1] for v in batches.made]
         by_hand = any(map(is_by_hand, {getattr(v._grad_fn, "__code__", None) for v in chain(made[:-1], *inner)}))
         for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:
             if any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev):
@@ -203,6 +206,6 @@ def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> 
         alone = left_alone(written.name, (), Surroundings(written.around.roots, {}, {}))
     with standing_in(written.leaves | written.others), alone:
         found = gradients([written.computed[i] for i in outputs], seeds, list(written.leaves))
-        if strays := [v for v in written.others if v.grad is not UNTOUCHED]:
+        if strays := [v for v in written.others if v.grad is not UNREACHED]:
             raise TypeError(STRAY.format(written.name, written.around.values.get(strays[0], "a Value")))
         return found
