@@ -14,10 +14,7 @@ from .scalar import Number
 
 
 class Compatible:
-    """The base of Value.
-
-    `<`, `<=`, `>` and `>=` compare data. `==` asks whether two are the same Value, as sets and dicts of Values need it.
-    """
+    """The base of Value."""
 
     __slots__ = ()
     data: Number
@@ -71,8 +68,7 @@ class Compatible:
         self._grad_fn = ByHand(send)
 
     def __init_subclass__(cls) -> None:
-        """A subclass of Value with a `+`, `*`, `**` or `neg` of its own sees the calls that `-` and `/` make of these in
-        0.1.0, too."""
+        """A subclass of Value with a `+`, `*`, `**` or `neg` of its own sees the calls of `-` and `/` as in 0.1.0."""
         value = cls.__mro__[cls.__mro__.index(Compatible) - 1]
         if any(getattr(cls, name) is not getattr(value, name) for name in ("__add__", "__mul__", "__pow__", "__neg__")):
             for name, operation in COMPOSED.items():

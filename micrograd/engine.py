@@ -10,13 +10,12 @@ gradient is then a graph itself, and has gradients), or any other kind of number
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from . import scalar
-from .compat import Compatible, data_of
+from .compat import Compatible
 from .scalar import Number
 
 __all__ = ["Value"]
@@ -53,6 +52,8 @@ class Value(Compatible):
 
     Raises:
         TypeError: `data` is no number, a child no Value, or the label no string.
+
+    `<`, `<=`, `>` and `>=` compare data. `==` asks whether two are the same Value, as sets and dicts of Values need it.
     """
 
     # Slots keep a node small; it gets a __dict__ only when somebody hangs an attribute on it, such as a label.
@@ -119,13 +120,15 @@ class Value(Compatible):
         Should an operation raise, its exception passes on and the leaves keep the gradients they had.
         """
         leaves, results = graph(self)
-        with all_or_nothing(leaves):
+        with AllOrNothing(leaves):
             for node in results:
                 node.grad = UNREACHED
             self.grad += 1.0  # d(self)/d(self); self may be a leaf
-            for node in reversed(leaves + results):
+            for node in reversed(results):
                 if node.grad is not UNREACHED:
                     node._grad_fn(node)
+            for leaf in leaves:
+                leaf._grad_fn(leaf)  # does nothing, unless somebody has assigned a _backward
 
     # ---- more operations, in the same way ----
 
@@ -261,8 +264,7 @@ class Value(Compatible):
 
     def where_le(self: Any, bound: Any, x: Any, y: Any) -> Value:
         """x where self <= bound, else y; no gradient goes to self or to bound"""
-        a, b = Constant(data_of(self)), Constant(data_of(bound))  # without what these were computed from
-        x, y = as_value(x), as_value(y)
+        a, b, x, y = detached(self), detached(bound), as_value(x), as_value(y)
         return Value(scalar.where_le(a.data, b.data, x.data, y.data), (a, b, x, y), "where", Value._where_le_backward)
 
     def _where_le_backward(out) -> None:
@@ -339,19 +341,22 @@ def graph(root: Value) -> tuple[list[Value], list[Value]]:
     return leaves, results
 
 
-@contextmanager
-def all_or_nothing(leaves: list[Value]) -> Iterator[None]:
-    """Let gradients of leaves be added to; after an error they are what they were."""
-    before = [leaf.grad for leaf in leaves]
-    try:
-        for leaf, grad in zip(leaves, before):
+class AllOrNothing:
+    """Lets the gradients of leaves be added to: None counts as zero, and after an error they are what they were."""
+
+    def __init__(self, leaves: list[Value]):
+        self.leaves = leaves
+
+    def __enter__(self) -> None:
+        self.before = [leaf.grad for leaf in self.leaves]
+        for leaf, grad in zip(self.leaves, self.before):
             if grad is None:
                 leaf.grad = 0.0
-        yield
-    except BaseException:
-        for leaf, grad in zip(leaves, before):
-            leaf.grad = grad
-        raise
+
+    def __exit__(self, error: object, *_: object) -> None:
+        if error:
+            for leaf, grad in zip(self.leaves, self.before):
+                leaf.grad = grad
 
 
 # ---- Values of plain numbers, and those that a person makes ----
@@ -372,9 +377,16 @@ def as_value(x: Any) -> Value:
     return x if isinstance(x, Value) else Constant(x)
 
 
+def detached(x: Any) -> Value:
+    """A constant of the number of `x`, apart from what that was computed from."""
+    while isinstance(x, Value):
+        x = x.data
+    return Constant(x)
+
+
 def lift(x: Any) -> Any:
-    """`as_value(x)`; NotImplemented, so that Python asks `x`, where it is no number but may know what to do with a Value,
-    as an array does."""
+    """`as_value(x)`; NotImplemented, so that Python asks `x`, where it is no number but may know an answer, as an array
+    does."""
     try:
         return as_value(x)
     except TypeError:

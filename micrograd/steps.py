@@ -79,8 +79,8 @@ def backward(root: Value, results: Sequence[Value], called: Mapping[Value, str])
 
 
 def shares(node: Value, g: Number) -> list[Number]:
-    """What each parent gets of the gradient `g` of a node: what its backward closure adds. It is handed other parents,
-    one for each operand; what it adds to the true ones by itself is the first operand's that is the same Value."""
+    """What each parent gets of the gradient `g` of a node: what its local backward function adds. That is handed other
+    parents, one for each operand; what it adds to the true ones is the first operand's that is the same Value."""
     others = [SimpleNamespace(data=parent.data, grad=0.0) for parent in node._prev]
     out: Any = SimpleNamespace(data=node.data, grad=g, _prev=others)
     before = [(v, v.grad) for v in (node, *node._prev)]

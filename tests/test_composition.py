@@ -599,13 +599,19 @@ def test_a_compiled_result_that_is_closed_over():
         inner = compile(lambda x: ((x * a).exp(), x * b))
         h, k = inner(2.0)
         outer = compile(lambda x: h * x + k * a)
-        out = [outer(1.0), outer(3.0)]
+        early = sum([outer(1.0), outer(3.0)])
+        early.backward()
         a.data, b.data = 0.75, -0.5
-        out.append(outer(2.0))  # h and k are what they were
+        between = outer(2.0)  # h and k are what they were
         h, k = inner(1.0)
-        out.append(outer(2.0))
+        out = [early.data, between.data, outer(2.0)]
+        out[-1].backward()
+        if compile is micrograd.compile:
+            with pytest.raises(RuntimeError, match="the data of a is another"):
+                between.backward()
         a.data, b.data = 0.5, 1.25
-        return out
+        h, k = inner(1.0)
+        return [*out[:2], outer(2.0)]
 
     alike(use, [a, b])
 

@@ -6,6 +6,7 @@ import math
 import operator
 import pickle
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -203,16 +204,80 @@ def test_backward_accumulates_as_pytorch_does():
     agree(found[0], found[1], 1e-14)
 
 
-def test_data_changed_after_the_forward_pass_changes_no_gradient():
-    for name, operation in {**UNARY, **BINARY}.items():
-        inputs = [Value(0.7), Value(0.3)][: 1 if name in UNARY else 2]
-        again = [Value(v.data) for v in inputs]
-        operation(*again).backward()
-        out = operation(*inputs)
-        for v in inputs:
-            v.data = 99.0
+def choose(a, b, x, y):
+    if isinstance(a, torch.Tensor):
+        return torch.where(a <= b, x, y)
+    return a.where_le(b, x, y)
+
+
+OPERATIONS: dict[str, tuple[Callable[..., Any], int]] = {  # and how many operands each has
+    **{name: (f, 1) for name, f in UNARY.items()},
+    **{name: (f, 2) for name, f in BINARY.items()},
+    "**3": (lambda x: x**3, 1),
+    "**-0.5": (lambda x: x**-0.5, 1),
+    "2**": (lambda x: 2.0**x, 1),
+    "3/": (lambda x: beside(x, 3.0) / x, 1),  # with a plain number, PyTorch takes the reciprocal
+    "where": (choose, 4),
+    "many": (lambda x, y: (x * y).exp() / (x - y).sigmoid() + (x / y) ** 2 * x.maximum(y), 2),
+}
+# Before the forward pass, and before each of two ways back. With each, a maximum and a condition are another operand.
+DATA = [(0.7, 0.3, 0.9, 1.7), (0.4, 1.6, 0.2, 0.8), (1.25, 0.6, 2.0, 0.1)]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_data_of_leaves_counts_when_the_gradient_is_computed(name):
+    """What an operation has computed is kept, though, and so is what a condition was."""
+    operation, count = OPERATIONS[name]
+    values, tensors = [Value(x) for x in DATA[0][:count]], [leaf(x) for x in DATA[0][:count]]
+    out, want = operation(*values), operation(*tensors)
+    for numbers in DATA[1:]:
+        for v, t, x in zip(values, tensors, numbers):
+            v.data = x
+            t.data = torch.tensor(x, dtype=torch.float64)
         out.backward()
-        assert [v.grad for v in inputs] == [v.grad for v in again], name
+        want.backward(retain_graph=True)
+    agree([v.grad for v in values], [0.0 if t.grad is None else t.grad.item() for t in tensors], 1e-14)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_data_of_leaves_counts_in_second_derivatives(name):
+    operation, count = OPERATIONS[name]
+    values, tensors = [Value(Value(x)) for x in DATA[0][:count]], [leaf(x) for x in DATA[0][:count]]
+    out, want = operation(*values), operation(*tensors)
+
+    def change(numbers):
+        for v, t, x in zip(values, tensors, numbers):
+            v.data.data = x
+            t.data = torch.tensor(x, dtype=torch.float64)
+
+    change(DATA[1])
+    out.backward()
+    firsts = torch.autograd.grad(want, tensors, create_graph=True, allow_unused=True)
+    assert [v.data.grad for v in values] == [0.0] * count
+    change(DATA[2])
+    for v, first in zip(values, firsts):
+        found = [v.grad.data]
+        v.grad.backward()
+        found += gradients([v.data for v in values])
+        wanted = [0.0] * (1 + count)
+        if first is not None:
+            wanted[0] = first.item()
+            if first.requires_grad:
+                seconds = torch.autograd.grad(first, tensors, retain_graph=True, allow_unused=True)
+                wanted[1:] = [0.0 if g is None else g.item() for g in seconds]
+        agree(found, wanted, 1e-13)
+
+
+def test_the_steps_of_a_hand_written_loop_may_come_in_between():
+    """`p.data -= lr * p.grad`, and then another way back through the same graph."""
+    found = []
+    for x, keep in (Value(4.0), {}), (leaf(4.0), {"retain_graph": True}):
+        f = x**3
+        f.backward(**keep)
+        x.data -= 0.25 * x.grad
+        f.backward(**keep)
+        found.append(float(x.grad))
+    assert found[0] == found[1] == 48 + 3 * (4 - 12) ** 2
 
 
 def test_an_error_on_the_way_leaves_the_leaves_as_they_were():

@@ -37,9 +37,9 @@ from programs import agree, check, hidden
 
 import micrograd
 from micrograd import Value, vmap
+from micrograd.compat import data_of
 from micrograd.compiler.rounded import Rounded
 from micrograd.compiler.symbol import number
-from micrograd.compat import data_of
 from micrograd.nn import MLP, Layer, Module
 
 A, B = Value(2.0), Value(-3.0)

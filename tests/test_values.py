@@ -146,17 +146,16 @@ def test_a_gradient_of_none_counts_as_zero():
 
 def softplus(x):
     """log(1 + exp(x)), whose derivative is the sigmoid."""
-    a = x.data
+    return Value(scalar.relu(x.data) + scalar.log(1.0 + scalar.exp(-abs(x.data))), (x,), "softplus", softplus_backward)
 
-    def backward(out):
-        (x,) = out._prev
-        x.grad += out.grad * scalar.sigmoid(a)
 
-    return Value(scalar.relu(a) + scalar.log(1.0 + scalar.exp(-abs(a))), (x,), "softplus", backward)
+def softplus_backward(out):
+    x = out._prev[0]
+    x.grad += out.grad * scalar.sigmoid(x.data)
 
 
 def captured(x):
-    """The same, with the parent in the closure."""
+    """The same, with a closure that has the parent."""
 
     def backward(out):
         x.grad += out.grad * scalar.sigmoid(x.data)

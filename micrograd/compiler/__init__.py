@@ -85,7 +85,8 @@ def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str]
             Value without parents has a `_backward`. An argument can be gone through once only, could not be put
             together again, has small whole numbers of NumPy, which wrap around, or is a Value that a `functools.cache`
             has as a key; `static` is a text. All is as it was then, but for iterators, which have moved on.
-        RuntimeError: another thread waits while it traces, perhaps for this one.
+        RuntimeError: another thread waits while it traces, perhaps for this one. Or, by `backward()` of a result, the
+            data of a Value was changed after the call.
         ValueError: `static` has a name that is no argument's, or `maxsize` is no number of programs.
 
     Threads may share a compiled function. While one of them traces, others must not use the same Values; the first

@@ -65,7 +65,7 @@ def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[V
 
 
 def seed(key: Any) -> Callable[[Value], None]:
-    """The backward closure of one result of a call: its gradient goes into that of the call, a dict, under its key."""
+    """The local backward function of one result of a call: its gradient goes into that of the call, under its key."""
 
     def backward(out: Value) -> None:
         (call,) = out._prev

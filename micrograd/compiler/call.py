@@ -22,6 +22,11 @@ from .symbol import Symbol, number
 from .trace import Trace, trace
 from .turn import undisturbed
 
+CHANGED = (
+    "the data of {} is another than in the call of the compiled function, of which backward() has kept numbers: call "
+    "backward() before you change data, or call the function again"
+)
+
 
 class Call:
     """The program for one structure of arguments, and for what there is around a function.
@@ -70,6 +75,7 @@ class Call:
         asks = self.around.asks
         self.asks = asks._replace(types=asks.types or self.written.typed)
         self.of_data = self.asks.types and "data" in self.around.used  # whether for types of these as well
+        self.asking = self.of_data or any(asks)
         self.asked = self.answers(given)
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
@@ -122,7 +128,7 @@ class Call:
             data = [v.data for v in self.row_of(given.values).values]
             if Symbol in map(type, chain(data, *given.numbers)):
                 return False
-        return self.asked == self.answers(given) and self.around.held.hold()
+        return (not self.asking or self.asked == self.answers(given)) and self.around.held.hold()
 
     def answers(self, given: Signature) -> list[Any]:
         found = given.asked(self.asks, self.around.values) if any(self.asks) else []
@@ -164,14 +170,17 @@ class Call:
         leaves, history = row.values, self.history
         if row is not self.last[1]:  # some may be results
             history = [*history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
+        data = row.data()
         try:
-            bound = program.bind(row.data(), [numbers for numbers in given.numbers if numbers])
+            bound = program.bind(data, [numbers for numbers in given.numbers if numbers])
         except TypeError:
             raise TypeError(f"{self.name}: {PLAIN}") from None
         numbers, kept = program.run(*bound)
 
         def backward(node: Value) -> None:
-            row.refuse_closures()
+            row.refuse_hooks()
+            if changed := row.changed(data):
+                raise RuntimeError(CHANGED.format(self.around.values.get(changed[0], changed[0].label or changed[0])))
             parts: dict[int, Any] = node.grad
             outputs = tuple(sorted(parts))
             seeds, arguments = [parts[i] for i in outputs], (*bound, *kept)

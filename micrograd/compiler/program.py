@@ -118,16 +118,17 @@ class Program(ABC):
             The positions of the leaves that are reached, their gradients, and those of leaves in conditions.
         """
         key = outputs, list(seeds) == [1.0]
-        if key not in self.ways and len(self.ways) >= FEW and leaves_only:  # take all outputs, the others with 0
+        way = self.ways.get(key)
+        if way is None and len(self.ways) >= FEW and leaves_only:  # take all outputs, the others with 0
             everything = tuple(range(len(self.written.computed)))
-            way = self.ways.get((everything, False)) or self.way_back(everything, False)
+            whole = self.ways.get((everything, False)) or self.way_back(everything, False)
             asked = dict(zip(outputs, seeds))
-            found = [*map(float, self.back(way, arguments, [asked.get(i, 0.0) for i in everything]))]
+            found = [*map(float, self.back(whole, arguments, [asked.get(i, 0.0) for i in everything]))]
             if all(map(math.isfinite, found)):  # no 0 * inf came of it
                 bits = sum(1 << i for i in outputs)
-                mine = [(i, g) for i, g in zip(way.reached, found) if self.made_of[i] & bits]
-                return [i for i, _ in mine], [g for _, g in mine], [i for i in way.met if self.made_of[i] & bits]
-        way = self.ways.get(key) or self.way_back(*key)
+                mine = [(i, g) for i, g in zip(whole.reached, found) if self.made_of[i] & bits]
+                return [i for i, _ in mine], [g for _, g in mine], [i for i in whole.met if self.made_of[i] & bits]
+        way = way or self.way_back(*key)
         return way.reached, self.back(way, arguments, seeds), way.met
 
     @functools.cached_property

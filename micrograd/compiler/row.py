@@ -14,8 +14,8 @@ from .home import MANY, Home, View, one_at_a_time, slot_of
 LASTING = 4  # so many steps a home should be there for, on average, to be worth its making; not so the first few
 
 
-def refuse_closure(leaf: Value) -> None:
-    """Raise TypeError where a person has assigned the backward closure of a leaf."""
+def refuse_hook(leaf: Value) -> None:
+    """Raise TypeError where a person has assigned the `_backward` of a leaf."""
     if not leaf._prev and leaf._grad_fn is not nothing:
         raise TypeError(
             f"a Value without parents has a _backward{leaf.label and ', ' + leaf.label}, which a program does not "
@@ -50,7 +50,7 @@ class Row:
         self.order: Any = None
         self.outside: list[int] = []
         self.looked = self.tried = self.served = 0  # at which home; how often to make one; and for how many steps
-        self.closures = 0  # of all that there are by hand, so many are known not to be of these
+        self.hooks = 0  # of all that there are by hand, so many are known not to be of these
         self.strangers: Any = ()  # of `fed`, those that have no Value of these
 
     def __reduce__(self) -> Any:
@@ -90,12 +90,21 @@ class Row:
                 data[self.outside] = home.np.fromiter([self.values[i].data for i in self.outside], float)
             return data
 
-    def refuse_closures(self) -> None:
-        """Raise TypeError where a person has assigned the backward closure of a leaf."""
-        if self.closures != ByHand.assigned:
+    def changed(self, before: Any) -> list[Value]:
+        """Those whose data is another than `data` has found `before`."""
+        data = self.data()
+        if type(data) is type(before) and (
+            data == before if type(data) is list else data.tobytes() == before.tobytes()
+        ):  # as almost always
+            return []
+        return [v for v, x, y in zip(self.values, data, before) if x != y and (x == x or y == y)]  # nan is nan
+
+    def refuse_hooks(self) -> None:
+        """Raise TypeError where a person has assigned the `_backward` of a leaf."""
+        if self.hooks != ByHand.assigned:
             for leaf in self.values:
-                refuse_closure(leaf)
-            self.closures = ByHand.assigned
+                refuse_hook(leaf)
+            self.hooks = ByHand.assigned
 
     def grads(self) -> list[Any] | Callable[[], list[Any]]:
         """The gradients, or a function that returns them as they are now."""
@@ -201,4 +210,4 @@ def is_able(v: Value) -> bool:
 def one_by_one(values: Sequence[Value], gradients: Any) -> None:
     """Add to the gradient of each."""
     for v, g in zip(values, gradients if type(gradients) is list else memoryview(gradients)):  # both have floats
-        v.grad = v.grad + g if v.grad is not None else g
+        v.grad = g if (before := v.grad) is None else before + g

@@ -16,7 +16,7 @@ from ..engine import UNREACHED, Constant, Value, graph, nothing
 from .backward import gradients, put, standing_in
 from .batch import Batch, Batches, during
 from .callers import OWN
-from .row import refuse_closure
+from .row import refuse_hook
 from .structure import Results, values_in
 from .surroundings import Surroundings
 from .symbol import KEPT, Symbol, number, ordered
@@ -168,7 +168,7 @@ def write_down(
     with standing_in(stand_ins):
         leaves, made = graph(Value(0.0, tuple(values_in(returned.items))))
         for v in [v for v in leaves if type(v) is not Batch]:  # those of which nothing depends on a Value
-            refuse_closure(v)
+            refuse_hook(v)
         inner = [graph(Value(0.0, tuple(values_in(v.items))))[1][:-1] for v in batches.made]
         by_hand = any(map(is_by_hand, {getattr(v._grad_fn, "__code__", None) for v in chain(made[:-1], *inner)}))
         for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:
@@ -191,7 +191,7 @@ def write_down(
 
 
 def is_by_hand(code: CodeType | None) -> bool:
-    """Whether the code of a backward closure is not that of an operation of this package."""
+    """Whether the code of a local backward function is not that of an operation of this package."""
     return code is None or code.co_filename not in OWN
 
 

@@ -7,14 +7,14 @@ from micrograd import Value, gradcheck, scalar
 
 def softplus(x):
     """A relu without the corner: log(1 + exp(x))."""
-    a = x.data
+    y = scalar.relu(x.data) + scalar.log(1 + scalar.exp(-abs(x.data)))
+    return Value(y, (x,), "softplus", softplus_backward)
 
-    def backward(out):
-        (x,) = out._prev
-        x.grad += out.grad * scalar.sigmoid(a)
 
-    y = scalar.relu(a) + scalar.log(1 + scalar.exp(-abs(a)))
-    return Value(y, (x,), "softplus", backward)
+def softplus_backward(out):
+    """Its slope is the sigmoid; out is the result."""
+    x = out._prev[0]
+    x.grad += out.grad * scalar.sigmoid(x.data)
 
 
 x = Value(0.5)
