@@ -170,8 +170,8 @@ class Call:
         leaves, history = row.values, self.history
         if row is not self.last[1]:  # some may be results
             history = [*history, *(leaves[slot] for slot, _ in self.slots if leaves[slot]._prev)]
-        data = row.data()
         try:
+            data = row.data()
             bound = program.bind(data, [numbers for numbers in given.numbers if numbers])
         except TypeError:
             raise TypeError(f"{self.name}: {PLAIN}") from None
