@@ -21,7 +21,7 @@ class Compatible:
     _prev: tuple[Any, ...]
     _grad_fn: Callable[[Any], None]
 
-    # ---- what Python asks of numbers ----
+    # ---- what Python asks of numbers; == asks whether two are the same Value, as sets and dicts of Values need it ----
 
     def __pos__(self) -> Any:
         return self

@@ -22,10 +22,6 @@ __all__ = ["Value"]
 
 GradFn: TypeAlias = Callable[["Value"], None]
 
-# The gradient of a result that none has reached: a zero, known by being this one object. It hands nothing on, not even
-# zero, of which 0 * inf would make nan.
-UNREACHED = float("0")
-
 
 class Value(Compatible):
     """A number that remembers how it was computed.
@@ -37,12 +33,10 @@ class Value(Compatible):
         (-2.0, 2.0)
 
     Args:
-        data: one real number (float, int, bool, Fraction, NumPy scalar: kept as a float), or another kind of
-            number, such as a Value.
-        _children: the parents, the Values it was computed from; none for a leaf.
+        data: one real number (kept as a float), or another kind of number, such as a Value.
+        _children: the parents, the Values it was computed from, a tuple; none for a leaf.
         _op: the name of the operation, for pictures.
-        _grad_fn: its local backward function. With it, for speed, nothing is checked: `_children` must be a tuple,
-            and `data` computed from theirs.
+        _grad_fn: its local backward function. With it, for speed, nothing is checked.
         label: a name, for pictures.
 
     Attributes:
@@ -52,8 +46,6 @@ class Value(Compatible):
 
     Raises:
         TypeError: `data` is no number, a child no Value, or the label no string.
-
-    `<`, `<=`, `>` and `>=` compare data. `==` asks whether two are the same Value, as sets and dicts of Values need it.
     """
 
     # Slots keep a node small; it gets a __dict__ only when somebody hangs an attribute on it, such as a label.
@@ -79,14 +71,12 @@ class Value(Compatible):
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"
 
-    # ---- operations: the result, and below it the way back ----
-    # A local backward function is handed the result, `out`, and adds to the gradient of each parent
-    #     d(root)/d(parent) = d(root)/d(out) * d(out)/d(parent),
-    # computed from the data that parents and result have then. `lift` makes a Value of a plain number.
+    # ---- operations: the result, and below it the local backward function, which is called with the result, `out` ----
+    # It adds to the gradient of each parent: d(root)/d(parent) = d(root)/d(out) * d(out)/d(parent).
 
     def __add__(self, other: Any) -> Value:
         """self + other"""
-        if type(other) is not Value and (other := lift(other)) is NotImplemented:
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:  # `lift` makes a Value of a number
             return NotImplemented
         return Value(self.data + other.data, (self, other), "+", Value._add_backward)
 
@@ -115,20 +105,17 @@ class Value(Compatible):
         x.grad += scalar.where_positive(out.data, out.grad, 0.0)
 
     def backward(self) -> None:
-        """Add d(self)/d(leaf) to the `grad` of each leaf.
-
-        Should an operation raise, its exception passes on and the leaves keep the gradients they had.
-        """
-        leaves, results = graph(self)
+        """Add d(self)/d(leaf) to the `grad` of each leaf; if anything raises, they keep the gradients they had."""
+        leaves, results = graph(self)  # parents before children
         with AllOrNothing(leaves):
             for node in results:
-                node.grad = UNREACHED
-            self.grad += 1.0  # d(self)/d(self); self may be a leaf
+                node.grad = UNREACHED  # zero
+            self.grad += 1.0  # d(self)/d(self)
             for node in reversed(results):
                 if node.grad is not UNREACHED:
                     node._grad_fn(node)
             for leaf in leaves:
-                leaf._grad_fn(leaf)  # does nothing, unless somebody has assigned a _backward
+                leaf._grad_fn(leaf)  # does nothing, unless somebody has assigned its _backward
 
     # ---- more operations, in the same way ----
 
@@ -315,6 +302,10 @@ def nothing(leaf: Value) -> None:
 
 
 # ---- the graph ----
+
+# The gradient of a result that none has reached: a zero, known by being this one object. Nothing goes on from there,
+# not even zero, of which 0 * inf would make nan.
+UNREACHED = float("0")
 
 
 def graph(root: Value) -> tuple[list[Value], list[Value]]:

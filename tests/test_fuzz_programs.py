@@ -587,9 +587,9 @@ class Case:
             world.seen.add("a walk from an earlier call")
         try:
             world.walk(values[0][1] if len(values) == 1 else sum(weight * v for weight, v in values))
-        except RuntimeError as error:
-            assert "is another than in the call" in str(error)
-            assert len({turn.leaves for turn in self.turns[: len(results)]}) > 1
+        except RuntimeError as error:  # leaves were changed since a call
+            if "is another than in the call" not in str(error) or len({turn.leaves for turn in self.turns}) == 1:
+                raise
             assert not any(world.gradient(v) for v in leaves)
             return [None] * len(leaves)
         return [world.gradient(v) for v in leaves]
