@@ -35,13 +35,11 @@ class Value(Compatible):
     Args:
         data: one real number (kept as a float), or another kind of number, such as a Value.
         _children: the parents, the Values it was computed from, a tuple; none for a leaf.
-        _op: the name of the operation, for pictures.
-        _grad_fn: its local backward function. With it, for speed, nothing is checked.
-        label: a name, for pictures.
+        _op, label: names of the operation and of the result, for pictures.
+        _grad_fn: the local backward function of the operation. With it, for speed, nothing is checked.
 
     Attributes:
-        data: the number.
-        grad: d(root)/d(self). In a leaf the gradients of every `root.backward()` add up (None counts as zero); a node
+        grad: d(root)/d(self); None counts as zero. In a leaf the gradients of every `root.backward()` add up; a node
             with parents holds that of the last.
 
     Raises:
