@@ -1,4 +1,4 @@
-"""What Python and code written for micrograd 0.1.0 expect of a Value beside its operations.
+"""What Python and code written for micrograd 0.1.0 expect of a Value, apart from its operations.
 
 In 0.1.0 a node keeps its local backward function as `_backward`, which takes no arguments and may be assigned; and `-`
 and `/` are made of the other operations, where here each has a local backward function of its own.
@@ -69,7 +69,7 @@ class Compatible:
 
     def __init_subclass__(cls) -> None:
         """A subclass of Value with a `+`, `*`, `**` or `neg` of its own sees the calls of `-` and `/` as in 0.1.0."""
-        value = cls.__mro__[cls.__mro__.index(Compatible) - 1]
+        value = cls.__mro__[cls.__mro__.index(Compatible) - 1]  # the class Value, which is not there yet up here
         if any(getattr(cls, name) is not getattr(value, name) for name in ("__add__", "__mul__", "__pow__", "__neg__")):
             for name, operation in COMPOSED.items():
                 if getattr(cls, name) is getattr(value, name):
@@ -89,7 +89,7 @@ COMPOSED: dict[str, Callable[..., Any]] = {
 class ByHand:
     """The local backward function of a node whose `_backward` was assigned."""
 
-    assigned: ClassVar[int] = 0  # how often that was: if never, no leaf has one
+    assigned: ClassVar[int] = 0  # how often that was: compiled functions look for leaves that have one if it was ever
 
     def __init__(self, send: Callable[[], object]):
         self.send = send
@@ -100,5 +100,5 @@ class ByHand:
 
 
 def data_of(x: Any) -> Any:
-    """The number of a Value; what is none is one itself."""
+    """`x.data` of a Value, else `x`."""
     return x.data if isinstance(x, Compatible) else x

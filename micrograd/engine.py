@@ -4,8 +4,8 @@ Compute with `Value`s as you would with floats. Each result remembers its parent
 the local backward function of its operation, which adds to the `grad` of each parent what the chain rule says.
 `backward()` calls these one after the other, from a result back to the leaves.
 
-An operation never looks at its number, it only computes with it. So `data` may be a float, or another Value (a
-gradient is then a graph itself, and has gradients), or any other kind of number that knows what `scalar.py` knows.
+An operation never looks at its number, as in `if x > 0`: it only computes with it. So `data` may be a float, or another
+Value (a gradient is then a graph itself, and has gradients), or any kind of number that has what is in `scalar.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,31 @@ __all__ = ["Value"]
 GradFn: TypeAlias = Callable[["Value"], None]
 
 
+def graph(root: Value) -> tuple[list[Value], list[Value]]:
+    """All that `root` was computed from: the Values without parents, called leaves; and the results of operations,
+    `root` among them, in topological order, which is parents before children."""
+    leaves: list[Value] = []
+    results: list[Value] = []
+    seen = set()
+    stack: list[Any] = [root]  # a loop, as Python's recursion ends at a depth of a thousand
+    while stack:
+        node = stack.pop()
+        if node is None:  # the parents of the next one on the stack are done
+            results.append(stack.pop())
+        elif node not in seen:
+            seen.add(node)
+            if node._prev:
+                stack += (node, None, *node._prev)
+            else:
+                leaves.append(node)
+    return leaves, results
+
+
+# The gradient of a result to which none has come: a zero, recognised by being this one object. Such a result is passed
+# over, as 0 * inf would make nan of it.
+UNREACHED = float("0")
+
+
 class Value(Compatible):
     """A number that remembers how it was computed.
 
@@ -36,11 +61,11 @@ class Value(Compatible):
         data: one real number (kept as a float), or another kind of number, such as a Value.
         _children: the parents, the Values it was computed from, a tuple; none for a leaf.
         _op, label: names of the operation and of the result, for pictures.
-        _grad_fn: the local backward function of the operation. With it, for speed, nothing is checked.
+        _grad_fn: the local backward function of the operation. With it, to save time, the others are not checked.
 
     Attributes:
-        grad: d(root)/d(self); None counts as zero. In a leaf the gradients of every `root.backward()` add up; a node
-            with parents holds that of the last.
+        grad: d(root)/d(self); None counts as zero. In a leaf, gradients add up over all calls of `root.backward()`; a
+            result has that of the latest.
 
     Raises:
         TypeError: `data` is no number, a child no Value, or the label no string.
@@ -63,18 +88,18 @@ class Value(Compatible):
         self._prev = _children
         self._op = _op
         self._grad_fn: GradFn = _grad_fn or nothing
-        if _grad_fn is None or label:  # made by a person, not by an operation of this file
+        if _grad_fn is None or label:  # not made by an operation: what is there may be wrong
             check(self, label)
 
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"
 
-    # ---- operations: the result, and below it the local backward function, which is called with the result, `out` ----
-    # It adds to the gradient of each parent: d(root)/d(parent) = d(root)/d(out) * d(out)/d(parent).
+    # ---- operations: the result, and below it the local backward function, which all results of the kind share ----
+    # It is called with the result, `out`, and adds to each parent's gradient: d(root)/d(out) * d(out)/d(parent).
 
     def __add__(self, other: Any) -> Value:
         """self + other"""
-        if type(other) is not Value and (other := lift(other)) is NotImplemented:  # `lift` makes a Value of a number
+        if type(other) is not Value and (other := lift(other)) is NotImplemented:  # a number becomes a Value
             return NotImplemented
         return Value(self.data + other.data, (self, other), "+", Value._add_backward)
 
@@ -104,16 +129,16 @@ class Value(Compatible):
 
     def backward(self) -> None:
         """Add d(self)/d(leaf) to the `grad` of each leaf; if anything raises, they keep the gradients they had."""
-        leaves, results = graph(self)  # parents before children
+        leaves, results = graph(self)
         with AllOrNothing(leaves):
             for node in results:
-                node.grad = UNREACHED  # zero
-            self.grad += 1.0  # d(self)/d(self)
+                node.grad = UNREACHED  # a zero
+            self.grad += 1.0  # d(self)/d(self); added, as self may be a leaf
             for node in reversed(results):
                 if node.grad is not UNREACHED:
                     node._grad_fn(node)
             for leaf in leaves:
-                leaf._grad_fn(leaf)  # does nothing, unless somebody has assigned its _backward
+                leaf._grad_fn(leaf)  # nothing, unless somebody has assigned the _backward of a leaf, as 0.1.0 allows
 
     # ---- more operations, in the same way ----
 
@@ -156,9 +181,9 @@ class Value(Compatible):
         return Value(scalar.power(self.data, other.data), (self, other), "**", Value._pow_backward)
 
     def _pow_backward(out) -> None:
-        x, y = out._prev  # d(x**y)/dx = y * x**(y - 1), d(x**y)/dy = x**y * log(x), but 0 * inf is nan
-        slope = out.data * scalar.log(x.data)
+        x, y = out._prev  # d(x**y)/dx = y * x**(y - 1), but 0 if y == 0: 0 * inf would be nan
         x.grad += scalar.where_zero(y.data, 0.0, out.grad * (y.data * scalar.power(x.data, y.data - 1.0)))
+        slope = out.data * scalar.log(x.data)  # d(x**y)/dy = x**y * log(x), but 0 if x == 0 and y >= 0
         y.grad += out.grad * scalar.where_zero(x.data, scalar.where_le(0.0, y.data, 0.0, slope), slope)
 
     def exp(self) -> Value:
@@ -243,11 +268,11 @@ class Value(Compatible):
         return Value(scalar.minimum(self.data, other.data), (self, other), "min", Value._minimum_backward)
 
     def _minimum_backward(out) -> None:
-        x, y = out._prev
+        x, y = out._prev  # the other way round
         x.grad += share_of_larger(y.data, x.data, out.grad)
         y.grad += share_of_larger(x.data, y.data, out.grad)
 
-    def where_le(self: Any, bound: Any, x: Any, y: Any) -> Value:
+    def where_le(self: Any, bound: Any, x: Any, y: Any) -> Value:  # called as Value.where_le(1.0, ...), too
         """x where self <= bound, else y; no gradient goes to self or to bound"""
         a, b, x, y = detached(self), detached(bound), as_value(x), as_value(y)
         return Value(scalar.where_le(a.data, b.data, x.data, y.data), (a, b, x, y), "where", Value._where_le_backward)
@@ -275,12 +300,12 @@ class Value(Compatible):
         return as_value(other) ** self
 
 
-# ---- more for the ways back ----
+# ---- what the local backward functions use ----
 
 
 @lru_cache
 def constant_power_backward(k: float) -> GradFn:
-    """The local backward function of x**k for a plain number k, which neither parent nor result holds."""
+    """The local backward function of x**k for a plain number k. Neither parent nor result holds it, so it is kept."""
 
     def backward(out: Value) -> None:
         x = out._prev[0]
@@ -299,39 +324,8 @@ def nothing(leaf: Value) -> None:
     """The local backward function of a leaf, which has no parents."""
 
 
-# ---- the graph ----
-
-# The gradient of a result that none has reached: a zero, known by being this one object. Nothing goes on from there,
-# not even zero, of which 0 * inf would make nan.
-UNREACHED = float("0")
-
-
-def graph(root: Value) -> tuple[list[Value], list[Value]]:
-    """All that `root` was computed from, and `root` itself.
-
-    Returns:
-        leaves: the Values without parents.
-        results: the others in topological order, that is, parents before children.
-    """
-    leaves: list[Value] = []
-    results: list[Value] = []
-    seen = set()
-    stack: list[Any] = [root]  # a loop, as Python's recursion ends at a depth of a thousand
-    while stack:
-        node = stack.pop()
-        if node is None:  # the parents of the one below are done
-            results.append(stack.pop())
-        elif node not in seen:
-            seen.add(node)
-            if node._prev:
-                stack += (node, None, *node._prev)
-            else:
-                leaves.append(node)
-    return leaves, results
-
-
 class AllOrNothing:
-    """Lets the gradients of leaves be added to: None counts as zero, and after an error they are what they were."""
+    """Prepares the gradients of leaves, where None becomes zero; and puts them back after an error."""
 
     def __init__(self, leaves: list[Value]):
         self.leaves = leaves
@@ -374,8 +368,7 @@ def detached(x: Any) -> Value:
 
 
 def lift(x: Any) -> Any:
-    """`as_value(x)`; NotImplemented, so that Python asks `x`, where it is no number but may know an answer, as an array
-    does."""
+    """`as_value(x)`; where `x` is no number, NotImplemented, so that Python tries its operator (an array has one)."""
     try:
         return as_value(x)
     except TypeError:

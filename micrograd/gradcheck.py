@@ -5,6 +5,8 @@ from typing import Any
 
 from .engine import Value, graph
 
+EARLIER = 1.0  # what each gradient is before, so that one that is assigned and not added is found
+
 
 def gradcheck(
     function: Callable[..., Any],
@@ -13,7 +15,7 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
 ) -> bool:
-    """Compare the gradients of `backward()` with `(f(x + eps) - f(x - eps)) / (2 * eps)`.
+    """Compare what `backward()` adds to each `grad` with `(f(x + eps) - f(x - eps)) / (2 * eps)`.
 
     The name and the arguments are those of `torch.autograd.gradcheck`. At a kink, such as that of relu at 0, the two
     differ.
@@ -61,15 +63,18 @@ def gradcheck(
     try:
         for j, out in enumerate(tested):
             for v in leaves:
-                v.grad = 0.0
+                v.grad = EARLIER
             out.backward()
             for i, v in enumerate(leaves):
                 slope = (outputs_at(v, v.data + eps)[j] - outputs_at(v, v.data - eps)[j]) / (2 * eps)
-                if not abs(v.grad - slope) <= atol + rtol * abs(slope):
+                added, allowed = v.grad - EARLIER, atol + rtol * abs(slope)
+                if not abs(added - slope) <= allowed:
                     raise RuntimeError(
-                        f"the gradient of output {j} with respect to input {i} ({v.label or v.data}) is {v.grad} by "
-                        f"backward() and {slope} by central differences: they differ by {abs(v.grad - slope):.3g}, "
-                        f"and {atol + rtol * abs(slope):.3g} is allowed"
+                        f"the gradient of output {j} with respect to input {i} ({v.label or v.data}) is {added} by "
+                        f"backward() and {slope} by central differences: they differ by {abs(added - slope):.3g}, "
+                        f"and {allowed:.3g} is allowed"
+                        + f" (x.grad = ... forgets {EARLIER}, the gradient from before: write +=)"
+                        * (abs(v.grad - slope) <= allowed)
                     )
     finally:
         for v, data, grad in before:

@@ -384,6 +384,14 @@ def test_losses_of_nested_values_leave_the_inner_ones_alone():
     assert type(xs[1].data.grad) is float
 
 
+def test_gradcheck_finds_a_gradient_that_is_assigned_and_not_added():
+    def backward(out):
+        out._prev[0].grad = out.grad * 2
+
+    with pytest.raises(RuntimeError, match=r"x\.grad = \.\.\. forgets 1\.0, the gradient from before: write \+="):
+        gradcheck(lambda x: Value(x.data * 2, (x,), "twice", backward), [3.0])
+
+
 def test_gradcheck_leaves_all_gradients_alone():
     w, u = Value(2.0), Value(3.0)
     w.grad, u.grad = 7.0, None
