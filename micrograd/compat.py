@@ -6,7 +6,8 @@ and `/` are made of the other operations, where here each has a local backward f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from . import scalar
@@ -37,6 +38,10 @@ class Compatible:
 
     def __ge__(self, other: Any) -> Any:
         return self.data >= data_of(other)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """NumPy's numbers and arrays beside a Value: they ask it, as they ask any object."""
+        return among_objects(ufunc, method, inputs, options)
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
@@ -97,6 +102,26 @@ class ByHand:
 
     def __call__(self, out: object) -> None:
         self.send()
+
+
+# What NumPy would make bools of, or has not for objects.
+TESTS = {
+    **{"less": operator.lt, "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge},
+    **{"equal": operator.eq, "not_equal": operator.ne},
+    **{"bitwise_and": operator.and_, "bitwise_or": operator.or_, "bitwise_xor": operator.xor},
+}
+
+
+def among_objects(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """A function of NumPy where some inputs are Values, or stand for numbers while a function is compiled. Where single
+    numbers are compared, it is what their own operator returns."""
+    import numpy as np
+
+    arrays = np.ndarray | np.generic
+    if ufunc.__name__ in TESTS and not any(np.ndim(x) for x in inputs if isinstance(x, arrays)):
+        return TESTS[ufunc.__name__](*(x.item() if isinstance(x, arrays) else x for x in inputs))
+    boxed = [x if isinstance(x, arrays) else np.array(x, dtype=object) for x in inputs]
+    return getattr(ufunc, method)(*boxed, **options)
 
 
 def data_of(x: Any) -> Any:

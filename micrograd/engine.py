@@ -177,7 +177,7 @@ class Value(Compatible):
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
         if isinstance(other, Constant) and isinstance(k := other.data, float):  # as in x**2: no gradient goes to the 2
-            return Value(scalar.constant_power(self.data, k), (self,), f"**{k:g}", constant_power_backward(k))
+            return Value(constant_power(self.data, k), (self,), f"**{k:g}", constant_power_backward(k))
         return Value(scalar.power(self.data, other.data), (self, other), "**", Value._pow_backward)
 
     def _pow_backward(out) -> None:
@@ -303,14 +303,17 @@ class Value(Compatible):
 # ---- what the local backward functions use ----
 
 
+def constant_power(a: Number, k: float) -> Number:
+    return a**k if isinstance(a, Value) else scalar.constant_power(a, k)
+
+
 @lru_cache
 def constant_power_backward(k: float) -> GradFn:
     """The local backward function of x**k for a plain number k. Neither parent nor result holds it, so it is kept."""
 
     def backward(out: Value) -> None:
         x = out._prev[0]
-        if k:  # 0 * inf would be nan
-            x.grad += out.grad * (k * scalar.constant_power(x.data, k - 1.0))
+        x.grad += out.grad * (k * constant_power(x.data, k - 1.0)) if k else 0.0  # 0 * inf would be nan
 
     return backward
 
@@ -334,7 +337,7 @@ class AllOrNothing:
         self.before = [leaf.grad for leaf in self.leaves]
         for leaf, grad in zip(self.leaves, self.before):
             if grad is None:
-                leaf.grad = 0.0
+                leaf.grad = zero_like(leaf.data)
 
     def __exit__(self, error: object, *_: object) -> None:
         if error:
@@ -362,9 +365,8 @@ def as_value(x: Any) -> Value:
 
 def detached(x: Any) -> Value:
     """A constant of the number of `x`, apart from what that was computed from."""
-    while isinstance(x, Value):
-        x = x.data
-    return Constant(x)
+    data = x.data if isinstance(x, Value) else x
+    return Constant(detached(data) if isinstance(data, Value) else data)
 
 
 def lift(x: Any) -> Any:
@@ -390,4 +392,9 @@ def check(node: Value, label: object) -> None:
         node.label = label
     if node._grad_fn is nothing:
         node.data = scalar.number(node.data)
-        node.grad = Value(0.0) if isinstance(node.data, Value) else 0.0
+        node.grad = zero_like(node.data)
+
+
+def zero_like(data: Number) -> Number:
+    """The gradient of a leaf at first: if the data is a Value, one that can have a gradient itself."""
+    return Value(0.0) if isinstance(data, Value) else 0.0

@@ -150,7 +150,7 @@ def sigmoid(x: float) -> float:
 
 @generic
 def relu(x: float) -> float:
-    return 0.0 if x <= 0.0 else x
+    return 0.0 if x < 0.0 else x
 
 
 def maximum(a: Number, b: Number) -> Number:

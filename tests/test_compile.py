@@ -382,10 +382,10 @@ def assigns(x):
 @pytest.mark.parametrize(
     ("f", "words"),
     [
-        (lambda x: a if a.data > 0 else -a, r"> looks at a number.* where_le\(\)"),
-        (lambda x: a if x > 0 else -a, "> looks at"),
+        (lambda x: a if a.data > 0 else -a, r"a test .* looks at a number.* where_le\(\)"),
+        (lambda x: a if x > 0 else -a, "a test .* looks at"),
         (lambda x: a * (1 if x else 2), "test"),
-        (lambda x: a * (x == 3), "== looks at"),
+        (lambda x: a * (x == "3"), "== with str, .* looks at"),
         (lambda x: a * float(a.data), r"float\(\).* looks at a number"),
         (lambda x: a * int(x), r"int\(\)"),
         (lambda x: a * math.exp(x), "math"),

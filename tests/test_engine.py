@@ -14,6 +14,7 @@ import pytest
 import torch
 from programs import BINARY, SPECIALS, UNARY, agree, gradients, leaf, readme_expression
 
+import micrograd
 from micrograd import Value
 from micrograd.engine import graph
 
@@ -266,6 +267,48 @@ def test_the_data_of_leaves_counts_in_second_derivatives(name):
                 seconds = torch.autograd.grad(first, tensors, retain_graph=True, allow_unused=True)
                 wanted[1:] = [0.0 if g is None else g.item() for g in seconds]
         agree(found, wanted, 1e-13)
+
+
+def test_what_a_choice_of_nested_values_has_computed_is_kept():
+    x = Value(Value(0.5))
+    h = x.where_le(1.0, x, x * x)
+    (h * h * h).backward()
+    x.data.data = 2.0
+    x.grad.backward()
+    t = leaf(0.5)
+    k = torch.where(t <= 1.0, t, t * t)
+    (first,) = torch.autograd.grad(k * k * k, t, create_graph=True)
+    t.data = torch.tensor(2.0, dtype=torch.float64)
+    assert x.data.grad == torch.autograd.grad(first, t)[0].item() == 3.0
+
+
+def test_second_derivatives_of_roots():
+    for start, later, k in ((1.0, 4.0, 0.5), (1.0, 4.0, -0.5), (-math.inf, -math.inf, 0.5), (2.0, 2.0, 0.5)):
+        x, t = Value(Value(start)), leaf(start)
+        (x**k).backward()
+        (first,) = torch.autograd.grad(t**k, t, create_graph=True)
+        x.data.data, t.data = later, torch.tensor(later, dtype=torch.float64)
+        x.grad.backward()
+        agree([x.grad.data, x.data.grad], [first.item(), torch.autograd.grad(first, t)[0].item()])
+
+
+def test_a_power_of_zero_sends_zeros_on():
+    for f in (lambda x: x.log() ** 0, lambda x: x.sqrt() ** -0.0, lambda x: x.sqrt() ** 0 * math.inf):
+        got, want = on_both(f, 0.0)
+        agree(got, want)
+        assert math.isnan(got[1])
+
+
+def test_a_zero_keeps_its_sign_in_relu():
+    for relu in (Value.relu, micrograd.compile(Value.relu)):
+        assert math.copysign(1.0, relu(Value(-0.0)).data) == -1.0
+
+
+def test_a_gradient_of_none_in_a_nested_leaf():
+    x = Value(Value(3.0))
+    x.grad = None
+    (x * 1 + 2).backward()
+    assert (x.grad.data, x.grad.grad) == (1.0, 0.0)
 
 
 def test_the_steps_of_a_hand_written_loop_may_come_in_between():

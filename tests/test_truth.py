@@ -2907,7 +2907,7 @@ def test_callables_that_are_no_functions(f, arguments):
 def test_a_signature_that_is_not_known_has_no_names():
     with pytest.raises(ValueError, match="max has no argument x"):
         micrograd.compile(max, static=("x",))
-    with pytest.raises(TypeError, match="> looks at a number"):
+    with pytest.raises(TypeError, match=r"a test .* looks at a number"):
         micrograd.compile(max)(A, B)
     with pytest.raises(TypeError, match="not a callable"):
         micrograd.compile(5)  # type: ignore[arg-type]

@@ -10,5 +10,6 @@ except ImportError:
 
 # For isinstance(): of the empty tuple there are no instances.
 ARRAY, WHOLE_NUMBER = (np.ndarray, np.integer) if np else ((), ())
+BOOLS = (bool, np.bool_) if np else (bool,)
 UNCHANGING = (np.bool_, np.str_, np.bytes_) if np else ()
 GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator) if np else ()

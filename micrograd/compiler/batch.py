@@ -189,7 +189,11 @@ def pick(x: Any, i: int) -> Any:
     """The number that `x` is for one sample."""
     if getattr(x, "axis", None) is None:
         return x
-    return x.args[i] if x.op in ENTER else on(None, Symbol("pick", x, i))
+    if x.op in ENTER:
+        return x.args[i]
+    picked = on(None, Symbol("pick", x, i))
+    picked.kind = x.kind
+    return picked
 
 
 def total(x: Any, rows: Sequence[int], axis: Axis) -> Any:

@@ -158,6 +158,8 @@ class Call:
         """
         if argument is not None:
             return lambda numbers, values, parent: values[argument]
+        if getattr(x, "kind", None) is bool and place is not None:
+            return lambda numbers, values, parent: bool(numbers[place])
         if not isinstance(x, Value):
             return lambda numbers, values, parent: x if place is None else numbers[place]
         if place is not None:

@@ -32,7 +32,7 @@ FLOATS = {
     "**": "math.pow({}, {})",
     "neg": "-{}",
     "abs": "abs({})",
-    "relu": "0.0 if {0} <= 0.0 else {0}",
+    "relu": "0.0 if {0} < 0.0 else {0}",
     "sigmoid": "1.0 / (1.0 + math.exp(-{}))",
     "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",
     "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",

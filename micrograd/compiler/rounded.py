@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from numbers import Real
-from operator import add, mul, neg, sub
+from operator import add, eq, ge, gt, le, lt, mul, ne, neg, sub
 from typing import Any
 
 from .. import scalar
@@ -35,7 +35,7 @@ def operation(f: Callable[..., float], turned: bool = False) -> Callable[..., An
 
     def method(*args: Any) -> Any:
         known: list[Any] = [x if type(x) is Rounded else Rounded(x) if isinstance(x, Real) else None for x in args]
-        if None in known:  # a Value, which knows what to do
+        if any(x is None for x in known):  # a Value, which knows what to do
             return NotImplemented
         numbers = known[::-1] if turned else known
         xs = [number.x for number in numbers]
@@ -88,5 +88,10 @@ class Total(float):
 for name, f in {"add": add, "sub": sub, "mul": mul, "truediv": scalar.divide, "pow": scalar.power}.items():
     setattr(Rounded, f"__{name}__", operation(f))
     setattr(Rounded, f"__r{name}__", operation(f, turned=True))
+for compare in (lt, le, gt, ge, eq, ne):
+    setattr(Rounded, f"__{compare.__name__}__", operation(compare))
+for name, logic in {"and": mul, "or": scalar.maximum, "xor": ne}.items():
+    setattr(Rounded, f"__{name}__", operation(logic))
+    setattr(Rounded, f"__r{name}__", operation(logic))
 for name in FUNCTIONS:
     setattr(Rounded, name, operation(getattr(scalar, name)))

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..engine import Value, nothing
 from ..module import slots
-from .arrays import ARRAY, UNCHANGING, WHOLE_NUMBER, np
+from .arrays import ARRAY, BOOLS, UNCHANGING, WHOLE_NUMBER, np
 from .uses import foreign
 from .watch import ATOMS
 
@@ -29,7 +29,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         x: numbers, arrays of numbers, Values, and lists, tuples and dicts of them; what is none of these stays whole.
         numbers: gets the numbers of `x`, in order: one each, or a flat array of many.
         values: gets the Values of `x`, in order.
-        others: gets what is neither.
+        others: gets what is neither, if `x` is a result; there, bools are numbers.
 
     Returns:
         All that is left, the structure of `x`. It is a key: things of equal structure differ in their numbers and
@@ -64,6 +64,9 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
             f"computes in float64: pass X.astype({cure})"
         )
     if type(x) is float or hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool | Enum)):
+        numbers.append(x)
+        return NUMBER
+    if others is not None and type(x) in BOOLS:
         numbers.append(x)
         return NUMBER
     if type(x) is ARRAY and x.dtype != object:

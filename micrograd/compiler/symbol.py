@@ -13,7 +13,8 @@ from numbers import Real
 from operator import add, mul, neg, sub, truediv
 from typing import Any, ClassVar, NoReturn
 
-from .arrays import np
+from ..compat import among_objects
+from .arrays import ARRAY, BOOLS, np
 from .callers import Line, at_once, called_from_here, calling_line, number_class
 from .uses import is_taken
 
@@ -29,6 +30,7 @@ ENTER = ("samples", "stack")  # what leads to a batch
 # Those of `scalar.py`, which the class of a kind of number has; and those that NumPy asks each object in an array for.
 FUNCTIONS = "relu", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "maximum", "minimum", "where_le"
 UNIVERSAL = "exp", "log", "sqrt", "sin", "cos", "tanh"
+NUMBERS = (Real, *BOOLS)
 
 
 def operator(op: str) -> tuple[Any, Any]:
@@ -66,9 +68,55 @@ def kind_of(op: str, *kinds: Any) -> type:
         return float
 
 
+def comparison(op: str) -> Callable[..., Any]:
+    """The method for `x op other`: a number of the program as well, 1 or 0, and a bool where it is returned. Of nan, as
+    IEEE 754 has it, nothing is true but !=."""
+    compare = COMPARISONS[op]
+
+    def method(x: "Symbol", other: Any) -> Any:
+        y = plain(other)
+        if y is NotImplemented:
+            if op in ("==", "!=") and not isinstance(other, ARRAY):  # Python would say whether they are the same object
+                raise refused(look(f"{op} with {type(other).__name__}, which is no number,"))
+            return NotImplemented
+        return as_bool(compare(x, y))
+
+    return method
+
+
+def where(a: Any, b: Any, x: Any, y: Any) -> Any:
+    """x where a <= b, else y."""
+    return Symbol("where_le", a, b, x, y)
+
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<=": lambda a, b: where(a, b, 1.0, 0.0),
+    ">=": lambda a, b: where(b, a, 1.0, 0.0),
+    "<": lambda a, b: where(a, b, where(b, a, 0.0, 1.0), 0.0),
+    ">": lambda a, b: where(b, a, where(a, b, 0.0, 1.0), 0.0),
+    "==": lambda a, b: where(a, b, where(b, a, 1.0, 0.0), 0.0),
+    "!=": lambda a, b: where(a, b, where(b, a, 0.0, 1.0), 1.0),
+}
+
+
+def logic(compute: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """The method for &, | and ^ of bools."""
+
+    def method(x: "Symbol", other: Any) -> Any:
+        kinds = {x.kind, other.kind if type(other) is Symbol else type(other)}
+        return as_bool(compute(x, plain(other))) if kinds.issubset(BOOLS) else NotImplemented
+
+    return method
+
+
+def as_bool(symbol: "Symbol") -> "Symbol":
+    symbol.kind = bool
+    return symbol
+
+
 def plain(x: Any) -> Any:
     """`x` as a float, or the Symbol that it is; NotImplemented where it is no plain number, so that Python asks it."""
-    return x if type(x) in (float, Symbol) else float(x) if isinstance(x, Real) else NotImplemented
+    return x if type(x) in (float, Symbol) else float(x) if isinstance(x, NUMBERS) else NotImplemented
 
 
 def simplify(op: str, a: Any, b: Any) -> "Symbol":
@@ -120,11 +168,15 @@ def looked_at(what: str) -> Callable[..., Any]:
 
     def method(self: "Symbol", *args: Any) -> NoReturn:
         error = look(what)
-        if not called_from_here():  # for the text of an error here, nobody has looked
-            Symbol.looks.append(error)
-        raise error
+        raise error if called_from_here() else refused(error)  # for the text of an error here, nobody has looked
 
     return method
+
+
+def refused(error: TypeError) -> TypeError:
+    """`error`, which is kept, as a function may catch it."""
+    Symbol.looks.append(error)
+    return error
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +260,15 @@ class Symbol(metaclass=Functions):
         return promoted("abs", Symbol("abs", self), self)
 
     __bool__ = looked_at("a test (if, while, and, or, not)")
-    __eq__, __ne__ = looked_at("=="), looked_at("!=")
-    __lt__, __le__, __gt__, __ge__ = looked_at("<"), looked_at("<="), looked_at(">"), looked_at(">=")
+    __eq__, __ne__ = comparison("=="), comparison("!=")
+    __lt__, __le__, __gt__, __ge__ = comparison("<"), comparison("<="), comparison(">"), comparison(">=")
+    __and__ = __rand__ = logic(lambda a, b: Symbol("*", a, b))
+    __or__ = __ror__ = logic(lambda a, b: Symbol("maximum", a, b))
+    __xor__ = __rxor__ = logic(COMPARISONS["!="])
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        return among_objects(ufunc, method, inputs, options)
+
     __float__, __int__ = looked_at("float(), or a function of math or NumPy,"), looked_at("int()")
     __complex__ = looked_at("complex()")
     __index__ = looked_at("an index, a range or a repetition")

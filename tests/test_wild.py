@@ -1,0 +1,157 @@
+"""What people write, as they wrote it: code of tutorials and notebooks, compiled and not; and what a slip gets."""
+
+import math
+import operator
+import random
+
+import numpy as np
+import pytest
+from programs import agree, check, gradients
+
+import micrograd
+from micrograd import Value, vmap
+from micrograd.nn import MLP
+
+# ---- comparisons are numbers of a program ----
+
+
+def demo(X, y):
+    """The model and the loss of the first notebook, letter for letter."""
+    random.seed(1337)
+    model = MLP(2, [16, 16, 1])
+
+    def loss(batch_size=None):
+        # inline DataLoader :)
+        if batch_size is None:
+            Xb, yb = X, y
+        else:
+            ri = np.random.permutation(X.shape[0])[:batch_size]
+            Xb, yb = X[ri], y[ri]
+        inputs = [list(map(Value, xrow)) for xrow in Xb]
+
+        # forward the model to get scores
+        scores = list(map(model, inputs))
+
+        # svm "max-margin" loss
+        losses = [(1 + -yi * scorei).relu() for yi, scorei in zip(yb, scores)]
+        data_loss = sum(losses) * (1.0 / len(losses))
+        # L2 regularization
+        alpha = 1e-4
+        reg_loss = alpha * sum((p * p for p in model.parameters()))  # noqa: UP034
+        total_loss = data_loss + reg_loss
+
+        # also get accuracy
+        accuracy = [(yi > 0) == (scorei.data > 0) for yi, scorei in zip(yb, scores)]
+        return total_loss, sum(accuracy) / len(accuracy)
+
+    return model, loss
+
+
+def test_the_loss_of_the_demo_with_its_accuracy():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (30, 2))
+    y = np.where(X[:, 0] * X[:, 1] > 0, 1, -1)
+    runs = []
+    for wrap in (lambda f: f, micrograd.compile):
+        model, loss = demo(X, y)
+        loss, found = wrap(loss), []
+        for k in range(8):
+            total_loss, acc = loss()
+            model.zero_grad()
+            total_loss.backward()
+            learning_rate = 1.0 - 0.9 * k / 100
+            for p in model.parameters():
+                p.data -= learning_rate * p.grad
+            found += [total_loss.data, float(acc)]
+        runs.append(found)
+    agree(runs[1], runs[0], 1e-9)
+    assert len({*runs[0][1::2]}) > 3  # it learns
+
+
+COMPARE = [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
+NUMBERS = [-1.5, 0.0, -0.0, 1.0, math.inf, -math.inf, math.nan]
+
+
+@pytest.mark.usefixtures("either")
+@pytest.mark.parametrize("compare", COMPARE)
+def test_comparisons_of_arguments_and_data_come_back_as_bools(compare):
+    a = Value(1.0)
+
+    def f(x, y, v):
+        ordered = compare not in (operator.eq, operator.ne)  # of Values these ask whether they are the same
+        return [
+            [compare(x, y), compare(x, 1.0), compare(1, y), compare(v.data, x), compare(v.data, a.data)],
+            [compare(np.float64(1.0), x), compare(x, np.float32(1.0)), compare(x, True), compare(x, np.bool_(True))],
+            [compare(v, x), compare(x, v), compare(v, a), compare(np.float64(1.0), v)] if ordered else [],
+        ]
+
+    compiled = micrograd.compile(f)
+    for x in NUMBERS:
+        for y in NUMBERS:
+            got, want = compiled(x, y, Value(y)), f(x, y, Value(y))
+            assert got == want, (x, y)
+            assert {type(b) for row in got for b in row} == {bool}
+    assert len(compiled.order) == 1  # one program for all
+
+
+@pytest.mark.usefixtures("either")
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda v, x, y: v * (x > 0) + (1 - (x > y)) * v,
+        lambda v, x, y: sum([x > 0, y > 0, v.data > x]) * v,
+        lambda v, x, y: v * np.mean([x > 0, y < 1, x == y]),
+        lambda v, x, y: v * ((x > 0) & (y > 0)) + ((x > 0) | (y > 0)) * v * 3 + ((x > 0) ^ (y > 0)),
+        lambda v, x, y: v * (True & (x > 0)) + v * (np.bool_(False) | (y > 0)) + ((x > 0) ^ True) * v,
+        lambda v, x, y: (v * x, (x > 0) == (y > 0), (x > 0) != (v.data > 0), ((x > 0) + (y > 0)) / 2 >= 0.5),
+        lambda v, x, y: {"loss": v * x, "hit": (x > 0) == (y > 0)},
+        lambda v, x, y: sum(vmap(lambda s: v * s * (s > x))([-1.0, 0.5, 2.0])),
+        lambda v, x, y: vmap(lambda s: (v * s, s > x, v.data > s))([-1.0, 0.5, 2.0]),
+        lambda v, x, y: sum(hit for _, hit in vmap(lambda s: (v * s, s > x))([-1.0, 0.5, 2.0])) * v,
+        lambda v, x, y: Value(x > y) * v,
+        lambda v, x, y: -(x > y) * v + abs(x > y) * v + (x > y) ** 2 * v,
+    ],
+)
+def test_comparisons_go_into_what_follows(f):
+    v = Value(0.5)
+    compiled = micrograd.compile(f)
+    for x, y in ((0.25, -1.0), (1.0, 1.0), (-2.0, 3.0), (math.nan, 0.0)):
+        check(f, [v], v, x, y, compiled=compiled)
+    assert len(compiled.order) == 1
+
+
+def test_a_comparison_may_hang_on_rounding():
+    """Whether 0.1 + 0.2 + 0.3 and the same in another order are equal is no reason to refuse."""
+    ws = [Value(0.1 * (1 + i % 3)) for i in range(30)]
+    f = micrograd.compile(lambda: (sum(ws), sum(w.data for w in ws) <= 6.0))
+    assert f()[0].data == pytest.approx(6.0)
+
+
+def test_what_needs_the_number_while_tracing_is_refused():
+    a = Value(2.0)
+    for f in (
+        lambda x: a if x > 0 else -a,
+        lambda x: a if not x > 0 else -a,
+        lambda x: a * max(x, 0.0),
+        lambda x: a * sorted([x, 1.0])[0],
+        lambda x: a * float(x > 0),
+        lambda x: a * int(x > 0),
+        lambda x: [a, -a][x > 0],
+        lambda x: a * {True: 1.0, False: 2.0}[x > 0],
+        lambda x: a * len(str(x > 0)),
+        lambda x: a * (x == "text"),
+        lambda x: a * (x != None),  # noqa: E711
+        lambda x: a * (x == a),
+        lambda x: a * any([x > 0]),
+        lambda x: a * (0 < x < 1),
+        lambda x: a * (1.0 in [x]),
+    ):
+        with pytest.raises(TypeError, match="looks at a number"):
+            micrograd.compile(f)(1.0)
+
+
+def test_gradients_do_not_go_through_comparisons():
+    v = Value(0.5)
+    out = micrograd.compile(lambda: v * (v.data > 0.25) + (v > 0.75) * v)()
+    out.backward()
+    assert gradients([v]) == [1.0]
