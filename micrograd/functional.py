@@ -4,8 +4,9 @@ All take lists of Values or numbers, of one sample for softmax and cross entropy
 Values. None of them overflows on the way, as `exp` is only taken of numbers that are not positive.
 """
 
+import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -52,7 +53,7 @@ def cross_entropy(logits: Iterable[Any], target: Any) -> Value:
         target = target.item()
     if isinstance(target, Iterable):
         score = add_up([p * s for p, s in zip(*equally_long("probabilities and logits", target, scores))])
-    elif hasattr(type(target), "where_le"):  # a number not known yet: ask each class whether it is the one
+    elif is_symbolic(target):  # not known yet: ask each class whether it is the one
 
         def where_right(x: Any, i: int) -> Value:
             return Value.where_le(target, i, Value.where_le(i, target, x, 0.0), 0.0)
@@ -66,6 +67,73 @@ def cross_entropy(logits: Iterable[Any], target: Any) -> Value:
     else:
         raise ValueError(f"a target among {len(scores)} logits is between 0 and {len(scores) - 1}, got {target}")
     return -score
+
+
+def embedding(input: Any, weight: Sequence[Sequence[Any]]) -> list[Any]:
+    """The rows of `weight` that tokens stand for: `weight[token]` for one, a list of rows for a list of tokens.
+
+    In a compiled function the tokens may be arguments, and other tokens run the same program; a row is nan there where
+    its token is out of range. As in PyTorch, rows that were not looked up get gradients of 0.
+
+    Args:
+        input: a token, which is a whole number, the index of a row; or a list of tokens, also of lists.
+        weight: a row of numbers, as long as the others, for each token that there is.
+
+    Raises:
+        IndexError: a token is negative, or there is no such row.
+        ValueError: there are no rows, or they differ in length.
+        TypeError: a token is no whole number, or `weight` is no list of lists.
+    """
+    rows = [as_values(row) for row in weight]
+    if len({*map(len, rows)}) != 1:
+        raise ValueError(f"weight is a list of rows, all of one length, got lengths {[*map(len, rows)]}")
+    table = Value(0.0, tuple(v for row in rows for v in row), "table", whole)
+    known = not any(is_symbolic(v.data) for v in table._prev)
+
+    def look_up(token: Any) -> list[Any]:
+        if getattr(token, "ndim", None) == 0:  # an array or a tensor of one number
+            token = token.item()
+        if isinstance(token, Iterable) and not isinstance(token, str):
+            return [look_up(one) for one in token]
+        if is_symbolic(token):
+            last = float(len(rows) - 1)
+            chosen = choose(token, rows, 0)
+            return [Value.where_le(token, last, Value.where_le(0.0, token, x, math.nan), math.nan) for x in chosen]
+        if not hasattr(token, "__index__"):
+            raise TypeError(f"a token is the index of a row, a whole number; got {token!r}")
+        if not 0 <= token < len(rows):
+            raise IndexError(f"a token of {len(rows)} rows is between 0 and {len(rows) - 1}, got {token}")
+        if not known:
+            return choose(float(token), rows, 0)
+        return [Value(v.data, (v, table), "embedding", first_backward) for v in rows[token]]
+
+    return look_up(input)
+
+
+def whole(table: Value) -> None:
+    """The local backward function of a table of which only entries are used: no gradient comes to it."""
+
+
+def first_backward(out: Value) -> None:
+    out._prev[0].grad += out.grad
+
+
+def choose(token: Any, rows: Sequence[list[Value]], first: int) -> list[Value]:
+    """The row of a token that is not known yet: one of two halves, each of which is chosen in the same way.
+
+    Args:
+        first: the token of the first row.
+    """
+    half = len(rows) // 2
+    if not half:
+        return rows[0]
+    below, above = choose(token, rows[:half], first), choose(token, rows[half:], first + half)
+    return [Value.where_le(token, first + half - 1.0, x, y) for x, y in zip(below, above)]
+
+
+def is_symbolic(x: Any) -> bool:
+    """Whether it is another kind of number, such as one that is not known yet."""
+    return hasattr(type(x), "where_le")
 
 
 def mse_loss(inputs: Iterable[Any], targets: Iterable[Any]) -> Value:

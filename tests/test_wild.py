@@ -6,9 +6,11 @@ import random
 
 import numpy as np
 import pytest
+import torch
 from programs import agree, check, gradients
 
 import micrograd
+import micrograd.functional as F
 from micrograd import Value, vmap
 from micrograd.nn import MLP
 
@@ -155,3 +157,93 @@ def test_gradients_do_not_go_through_comparisons():
     out = micrograd.compile(lambda: v * (v.data > 0.25) + (v > 0.75) * v)()
     out.backward()
     assert gradients([v]) == [1.0]
+
+
+# ---- F.embedding ----
+
+
+def table(rows, columns):
+    rng = random.Random(rows)
+    return [[Value(rng.uniform(-1, 1)) for _ in range(columns)] for _ in range(rows)]
+
+
+def grads_of(weight):
+    return [gradients(row) for row in weight]
+
+
+@pytest.mark.usefixtures("either")
+@pytest.mark.parametrize("rows", [1, 2, 5, 8])
+def test_embedding_as_in_pytorch(rows):
+    """Numbers, and gradients, which are 0.0 for rows that were not looked up: without compile, compiled, under vmap."""
+    weight = table(rows, 3)
+    tensor = torch.tensor([[v.data for v in row] for row in weight], dtype=torch.float64, requires_grad=True)
+
+    def loss(tokens):
+        return sum((j + 1.5) * v**2 for row in F.embedding(tokens, weight) for j, v in enumerate(row))
+
+    one = micrograd.compile(loss)
+    many = micrograd.compile(vmap(loss))
+    rng = random.Random(0)
+    for _ in range(4):
+        tokens = [rng.randrange(rows) for _ in range(4)]
+        factors = torch.tensor([1.5, 2.5, 3.5], dtype=torch.float64)
+        want = (torch.nn.functional.embedding(torch.tensor(tokens), tensor) ** 2 * factors).sum()
+        (grad,) = torch.autograd.grad(want, tensor)
+        for f in (loss, one, lambda tokens: many([tokens, tokens])[0]):
+            for row in weight:
+                for v in row:
+                    v.grad = None
+            out = f(tokens)
+            out.backward()
+            assert out.data == pytest.approx(want.item())
+            assert grads_of(weight) == [pytest.approx(row) for row in grad.tolist()]
+    assert len(one.order) == len(many.order) == 1  # other tokens run the same program
+
+
+def test_tokens_that_are_known_when_a_function_is_traced():
+    weight = table(4, 2)
+    check(lambda: [F.embedding(2, weight), F.embedding([[0, 1], [3, 3]], weight)], [v for row in weight for v in row])
+    f = micrograd.compile(lambda n: F.embedding(n, weight)[0] * 1, static=("n",))
+    assert [f(n).data for n in range(4)] == [row[0].data for row in weight]
+
+
+def test_forms_of_tokens_and_of_weights():
+    weight = table(4, 2)
+    for token in (3, np.int64(3), np.array(3), torch.tensor(3)):
+        assert [v.data for v in F.embedding(token, weight)] == [v.data for v in weight[3]]
+    for tokens in ((1, 2), np.array([1, 2]), torch.tensor([1, 2]), iter([1, 2])):
+        rows = F.embedding(tokens, weight)
+        assert [[v.data for v in row] for row in rows] == [[v.data for v in row] for row in weight[1:3]]
+    assert F.embedding([], weight) == []
+    assert [v.data for v in F.embedding(1, [[1, 2], [3, 4]])] == [3.0, 4.0]
+    x = Value(Value(3.0))
+    F.embedding(1, [[Value(Value(2.0))], [x * x * x]])[0].backward()
+    x.grad.backward()
+    assert x.data.grad == 18.0
+
+
+def test_other_rows_do_not_matter():
+    weight = table(3, 1)
+    weight[0][0].data, weight[2][0].data = math.inf, math.nan
+    f = micrograd.compile(lambda t: F.embedding(t, weight)[0] * 2)
+    out = f(1)
+    out.backward()
+    assert out.data == 2 * weight[1][0].data
+    assert grads_of(weight) == [[0.0], [2.0], [0.0]]
+
+
+def test_tokens_out_of_range():
+    weight = table(3, 2)
+    for token in (-1, 3):
+        with pytest.raises(IndexError, match=rf"a token of 3 rows is between 0 and 2, got {token}"):
+            F.embedding(token, weight)
+    for token in (1.0, "a", None):
+        with pytest.raises(TypeError, match=f"a token is the index of a row, a whole number; got {token!r}"):
+            F.embedding(token, weight)
+    with pytest.raises(ValueError, match=r"all of one length, got lengths \[2, 1\]"):
+        F.embedding(0, [[1, 2], [3]])
+    with pytest.raises(ValueError, match=r"all of one length, got lengths \[\]"):
+        F.embedding(0, [])
+    f = micrograd.compile(lambda t: F.embedding(t, weight)[0] * 2)
+    assert f(2).data == 2 * weight[2][0].data
+    assert all(math.isnan(f(t).data) for t in (-1, 3))
