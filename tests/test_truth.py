@@ -1247,7 +1247,7 @@ def test_gradients_that_differ_are_told():
     ],
 )
 def test_what_looks_at_a_number_says_so(look):
-    with pytest.raises(TypeError, match=r"looks at a number.*return the scores, and compare or print them outside"):
+    with pytest.raises(TypeError, match=r"^test_truth\.py:\d+: lambda x.*\n.* looks at a number"):
         micrograd.compile(lambda x: [A * x, look(x)][0])(1)
 
 
@@ -3495,7 +3495,7 @@ def test_types_of_arrays_are_refused(f):
 def test_numpy_does_not_say_what_it_has_met(f):
     given = np.ones(3), np.array([0, 2]), np.array([True, False, True])
     assert f(*given).data is not None
-    with pytest.raises(TypeError, match=r"looks at a number, but while .* goes into static"):
+    with pytest.raises(TypeError, match=r"^test_truth\.py:\d+: lambda x, i, m: .*\n.* looks at a number"):
         micrograd.compile(f)(*given)
 
 

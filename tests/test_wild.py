@@ -2,7 +2,11 @@
 
 import math
 import operator
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,8 @@ import micrograd
 import micrograd.functional as F
 from micrograd import Value, vmap
 from micrograd.nn import MLP
+
+PACKAGE = {"PYTHONPATH": str(Path(micrograd.__file__).parents[1])}
 
 # ---- comparisons are numbers of a program ----
 
@@ -237,9 +243,9 @@ def test_tokens_out_of_range():
     for token in (-1, 3):
         with pytest.raises(IndexError, match=rf"a token of 3 rows is between 0 and 2, got {token}"):
             F.embedding(token, weight)
-    for token in (1.0, "a", None):
-        with pytest.raises(TypeError, match=f"a token is the index of a row, a whole number; got {token!r}"):
-            F.embedding(token, weight)
+    for wrong in (1.0, "a", None):
+        with pytest.raises(TypeError, match=f"a token is the index of a row, a whole number; got {wrong!r}"):
+            F.embedding(wrong, weight)
     with pytest.raises(ValueError, match=r"all of one length, got lengths \[2, 1\]"):
         F.embedding(0, [[1, 2], [3]])
     with pytest.raises(ValueError, match=r"all of one length, got lengths \[\]"):
@@ -247,3 +253,69 @@ def test_tokens_out_of_range():
     f = micrograd.compile(lambda t: F.embedding(t, weight)[0] * 2)
     assert f(2).data == 2 * weight[2][0].data
     assert all(math.isnan(f(t).data) for t in (-1, 3))
+
+
+# ---- a refusal shows the line, and what to write instead ----
+
+SPIRAL = """
+import math
+import micrograd
+from micrograd import Value
+
+w, table = Value(2.0), [[Value(1.0)], [Value(2.0)]]
+
+
+def helper(x):
+    return {line}
+
+
+@micrograd.compile
+def loss(x):
+    return w * helper(x)
+
+
+print(loss(1).data)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "cure"),
+    [
+        ("1 if x > 0 else 2", "Choose with relu"),
+        ("float(x)", "Leave float() out"),
+        ("math.exp(x)", "Write Value(x).exp() for math.exp(x), in an operation of your own micrograd.scalar.exp(x)"),
+        ("max(x, 1.0)", "Write a.maximum(b) of Values for max(a, b)"),
+        ("min([w.data, x])", "Write a.minimum(b) of Values for min(a, b)"),
+        ("sorted([x, 2])[0]", "Return the numbers, and sort them outside"),
+        ("table[x][0]", "Write F.embedding(token, table) for table[token]"),
+        ("sum(range(x))", "Name a size in static=(...)"),
+        ("int(x)", "Leave int() out"),
+        ("len(f'{x}')", "Return what is to be printed"),
+        ("{1: 2}[x]", "Look it up outside"),
+        ("x % 2", "Do it outside"),
+        ("(x == 'a')", "Do it outside"),
+    ],
+)
+def test_a_refusal_is_short_and_begins_with_the_line(tmp_path, line, cure):
+    (tmp_path / "spiral.py").write_text(SPIRAL.replace("{line}", line))
+    done = subprocess.run(
+        [sys.executable, "spiral.py"], cwd=tmp_path, capture_output=True, text=True, env=os.environ | PACKAGE
+    )
+    printed = done.stderr.splitlines()
+    assert f"TypeError: spiral.py:10: return {line}" in printed, done.stderr
+    assert printed[printed.index(f"TypeError: spiral.py:10: return {line}") + 1].startswith(cure)
+    assert len(printed) <= 8
+    assert "compiler" not in done.stderr
+
+
+def test_somebodys_own_error_keeps_somebodys_frames():
+    def inner(x):
+        return x / 0
+
+    def f(x):
+        return inner([x])
+
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        micrograd.compile(f)(1.0)
+    files = [entry.path.name for entry in caught.traceback if hasattr(entry.path, "name")]
+    assert files == ["test_wild.py"] * 3

@@ -14,6 +14,7 @@ from ..engine import Value
 from ..vmap import compiling
 from .call import Call
 from .program import Program
+from .refusal import shorten
 from .signature import Signature
 from .structure import NUMBER, Whole, alike, take_apart
 from .turn import turn, undisturbed
@@ -61,7 +62,11 @@ class Compiled:
             with turn.wait() as mine:
                 if not mine:  # it is right without a program, too, and may be what that thread waits for
                     return self.function(*args, **kwargs)
-                call = self.call_for(given)
+                try:
+                    call = self.call_for(given)
+                except Exception as error:
+                    shorten(error)
+                    raise
         return call(given)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

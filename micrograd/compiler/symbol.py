@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NoReturn
 from ..compat import among_objects
 from .arrays import ARRAY, BOOLS, np
 from .callers import Line, at_once, called_from_here, calling_line, number_class
+from .refusal import look
 from .uses import is_taken
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
@@ -151,16 +152,6 @@ def function(name: str) -> Callable[..., Any]:
         return NotImplemented if any(x is NotImplemented for x in known) else Symbol(name, *known)
 
     return method
-
-
-def look(what: str) -> TypeError:
-    return TypeError(
-        f"{what} looks at a number, but while a function is compiled its numbers are not known yet: the "
-        f"program must serve all of them. Compute with Values instead, as in Value(x).exp() for math.exp(x), for a "
-        f"choice with relu(), abs(), maximum(), minimum() or where_le(); return the scores, and compare or print them "
-        f"outside; a number that the structure depends on, such as a size, goes into static=(...) by the name of its "
-        f"argument"
-    )
 
 
 def looked_at(what: str) -> Callable[..., Any]:

@@ -8,7 +8,8 @@ from ..engine import Value
 from .backward import put
 from .bytecode import ANY
 from .callers import called_from_here
-from .symbol import Symbol, look, looked_at
+from .refusal import look, met
+from .symbol import Symbol, looked_at
 
 READ = "the function reads .grad of a Value from outside; pass the number in as an argument"
 HIDDEN, GRAD = Symbol("grad"), vars(Value)["grad"]
@@ -68,10 +69,11 @@ def unseen(names: set[str]) -> Iterator[None]:
         yield
         if Symbol.looks:  # what was refused, the function has caught
             raise Symbol.looks[-1]
-    except (IndexError, SystemError):  # NumPy's, which does not say what is the matter with an index, or what it met
-        raise (Symbol.looks or [look("an index or a mask of an array")])[-1] from None
+    except (IndexError, SystemError) as error:  # NumPy's, which does not say what is the matter with an index
+        raise (Symbol.looks or [look("an index or a mask of an array", met(error))])[-1] from None
     except Exception as error:
-        error.add_note(NOTE)
+        if error not in Symbol.looks:
+            error.add_note(NOTE)
         raise
     finally:
         put(before)
