@@ -10,6 +10,7 @@ Value (a gradient is then a graph itself, and has gradients), or any kind of num
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -25,7 +26,7 @@ GradFn: TypeAlias = Callable[["Value"], None]
 
 def graph(root: Value) -> tuple[list[Value], list[Value]]:
     """All that `root` was computed from: the Values without parents, called leaves; and the results of operations,
-    `root` among them, in topological order, which is parents before children."""
+    `root` among them, in topological order, which is parents before children, as Python has computed them."""
     leaves: list[Value] = []
     results: list[Value] = []
     seen = set()
@@ -37,7 +38,11 @@ def graph(root: Value) -> tuple[list[Value], list[Value]]:
         elif node not in seen:
             seen.add(node)
             if node._prev:
-                stack += (node, None, *node._prev)
+                stack += (node, None)
+                try:
+                    stack += node._prev[::-1]  # so that the first comes first
+                except TypeError:  # no tuple
+                    stack += parents_of(node)
             else:
                 leaves.append(node)
     return leaves, results
@@ -130,7 +135,7 @@ class Value(Compatible):
     def backward(self) -> None:
         """Add d(self)/d(leaf) to the `grad` of each leaf; if anything raises, they keep the gradients they had."""
         leaves, results = graph(self)
-        with AllOrNothing(leaves):
+        with AllOrNothing(self, leaves):
             for node in results:
                 node.grad = UNREACHED  # a zero
             self.grad += 1.0  # d(self)/d(self); added, as self may be a leaf
@@ -328,10 +333,10 @@ def nothing(leaf: Value) -> None:
 
 
 class AllOrNothing:
-    """Prepares the gradients of leaves, where None becomes zero; and puts them back after an error."""
+    """Prepares the gradients of leaves for the way back from a root: None becomes zero. After an error, puts them back."""
 
-    def __init__(self, leaves: list[Value]):
-        self.leaves = leaves
+    def __init__(self, root: Value, leaves: list[Value]):
+        self.root, self.leaves = root, leaves
 
     def __enter__(self) -> None:
         self.before = [leaf.grad for leaf in self.leaves]
@@ -343,6 +348,22 @@ class AllOrNothing:
         if error:
             for leaf, grad in zip(self.leaves, self.before):
                 leaf.grad = grad
+        elif isinstance(self.root.data, Value):
+            make_plain([leaf for leaf in self.leaves if isinstance(leaf.data, float)])
+
+
+def make_plain(leaves: list[Value]) -> None:
+    """Let leaves of plain data, which were met beside Values in Values, have plain gradients, not graphs."""
+    for leaf in leaves:
+        while isinstance(leaf.grad, Value):
+            leaf.grad = leaf.grad.data
+    if trained := [leaf for leaf in leaves if not isinstance(leaf, Constant)]:
+        warnings.warn(
+            f"{trained[0].label or repr(trained[0])} holds a plain number, beside Values that hold Values: it gets a "
+            f"plain gradient, and second derivatives do not reach it. Wrap it, too, Value(Value({trained[0].data})), "
+            f"or nothing",
+            stacklevel=4,
+        )
 
 
 # ---- Values of plain numbers, and those that a person makes ----
@@ -379,6 +400,16 @@ def lift(x: Any) -> Any:
         return NotImplemented
 
 
+def parents_of(node: Value) -> list[Value]:
+    """Parents that a person has put into something else than a tuple."""
+    if isinstance(node._prev, Value):
+        raise TypeError(
+            f"the parents of a Value are a tuple, with a comma also where there is one: Value(data, (x,), "
+            f"{node._op!r}, ...); got {node._prev!r}"
+        )
+    return [*node._prev]
+
+
 def check(node: Value, label: object) -> None:
     """See whether what a person passed is right, and bring it into the form that operations rely on."""
     children: Any = node._prev
@@ -397,4 +428,4 @@ def check(node: Value, label: object) -> None:
 
 def zero_like(data: Number) -> Number:
     """The gradient of a leaf at first: if the data is a Value, one that can have a gradient itself."""
-    return Value(0.0) if isinstance(data, Value) else 0.0
+    return Constant(0.0) if isinstance(data, Value) else 0.0

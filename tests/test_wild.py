@@ -1,12 +1,15 @@
 """What people write, as they wrote it: code of tutorials and notebooks, compiled and not; and what a slip gets."""
 
+import compileall
 import math
 import operator
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -319,3 +322,115 @@ def test_somebodys_own_error_keeps_somebodys_frames():
         micrograd.compile(f)(1.0)
     files = [entry.path.name for entry in caught.traceback if hasattr(entry.path, "name")]
     assert files == ["test_wild.py"] * 3
+
+
+# ---- arguments of all kinds, and installations of all kinds ----
+
+
+def test_numbers_that_round_in_their_own_way_are_refused_in_lists_too():
+    w = Value(2.0)
+    f = micrograd.compile(lambda xs: w * xs[0])
+    for x in (np.float32(0.1), np.float16(0.1), np.int8(3), np.longdouble(0.1)):
+        for xs in ([x], np.array([x])):
+            with pytest.raises(TypeError, match=f"got numbers of {x.dtype}"):
+                f(xs)
+    for one in (np.float64(0.5), np.int64(3), 0.5, 3):
+        assert f([one]).data == 2.0 * one
+
+
+def test_tensors_are_examples_for_to_torch():
+    w = Value(2.0)
+    for f, x in (
+        (micrograd.compile(lambda X: sum(w * v for row in X for v in row)), torch.ones(2, 3)),
+        (micrograd.compile(vmap(lambda row: w * row[0])), torch.ones(2, 3, dtype=torch.float64, requires_grad=True)),
+    ):
+        assert torch.equal(f.to_torch(x)(x), f.to_torch(x.tolist())(x))
+
+
+USE = """
+import micrograd
+from micrograd import Value
+from micrograd.nn import MLP
+assert micrograd.__file__.startswith({where!r}), micrograd.__file__
+model = MLP(2, [4, 1])
+loss = micrograd.compile(lambda X: sum((model(x).relu() - 1) ** 2 for x in X))
+loss([[1.0, 2.0]]).backward()
+assert '<string>:7' in str(loss.program), loss.program
+try:
+    micrograd.compile(lambda x: model.parameters()[0] if x > 0 else x)(1.0)
+except TypeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("kind", ["zip", "no sources"])
+def test_an_installation_without_sources(kind, tmp_path):
+    where = tmp_path / "site"
+    shutil.copytree(Path(micrograd.__file__).parent, where / "micrograd", ignore=shutil.ignore_patterns("__pycache__"))
+    if kind == "zip":
+        path = shutil.make_archive(str(tmp_path / "site"), "zip", where)
+    else:
+        compileall.compile_dir(where, legacy=True, quiet=1)
+        for source in where.rglob("*.py"):
+            source.unlink()
+        path = str(where)
+    command = [sys.executable, "-c", USE.format(where=path)]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<string>:10")
+
+
+# ---- slips ----
+
+
+def test_a_forgotten_comma():
+    x = Value(2.0)
+    out = Value(4.0, (x), "double", lambda out: None)  # type: ignore[arg-type]
+    for f in (out.backward, (out * 2 + x).backward, micrograd.compile(lambda: out * x)):
+        with pytest.raises(TypeError, match=r"a tuple, with a comma .*\(x,\), 'double', .*\); got Value"):
+            f()
+    assert x.grad == 0.0
+
+
+def test_parents_in_a_list_or_a_set():
+    for kind in (list, set, tuple):
+        x, y = Value(2.0), Value(3.0)
+        out = x * y
+        out._prev = kind(out._prev)  # type: ignore[assignment]
+        (out * 2).backward()
+        assert {x.grad, y.grad} == {6.0, 4.0}
+
+
+def test_values_wrapped_twice_by_mistake():
+    """The training is right, and does not grow."""
+    random.seed(0)
+    model, twin = MLP(2, [3, 1]), MLP(2, [3, 1])
+    twin.load_state_dict(model.state_dict())
+    for _ in range(3):
+        model.zero_grad()
+        with pytest.warns(UserWarning, match=r"a plain number, .* Wrap it, too, Value\(Value\(.*\)\), or nothing"):
+            (model([Value(Value(0.1)), Value(Value(0.2))]) ** 2).backward()
+        twin.zero_grad()
+        (twin([0.1, 0.2]) ** 2).backward()
+        for p, q in zip(model.parameters(), twin.parameters()):
+            p.data -= 0.1 * p.grad
+            q.data -= 0.1 * q.grad
+            assert type(p.data) is type(p.grad) is float
+        assert model.state_dict() == twin.state_dict()
+
+
+def test_where_only_some_are_wrapped():
+    x, k = Value(Value(3.0)), Value(2.0, label="k")
+    with pytest.warns(UserWarning, match=r"^k holds a plain number"):
+        (k * x**2).backward()
+    assert (k.grad, type(k.grad)) == (9.0, float)
+    (x.grad**2).backward()
+    assert (k.grad, x.data.grad) == (9.0, 2 * 12 * 4)
+    x, k = Value(Value(3.0)), Value(Value(2.0))  # as the warning says
+    (k * x**2).backward()
+    (x.grad**2).backward()
+    t: Any = torch.tensor(3.0, requires_grad=True)
+    u: Any = torch.tensor(2.0, requires_grad=True)
+    (first,) = torch.autograd.grad(u * t**2, t, create_graph=True)
+    (first**2).backward()
+    assert (x.data.grad, k.data.grad) == (t.grad.item(), u.grad.item()) == (96.0, 144.0)

@@ -9,7 +9,8 @@ except ImportError:
     np = None
 
 # For isinstance(): of the empty tuple there are no instances.
-ARRAY, WHOLE_NUMBER = (np.ndarray, np.integer) if np else ((), ())
+ARRAY: Any = np.ndarray if np else ()
+OF_NUMPY: Any = (np.ndarray, np.integer, np.floating) if np else ()
 BOOLS = (bool, np.bool_) if np else (bool,)
 UNCHANGING = (np.bool_, np.str_, np.bytes_) if np else ()
 GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator) if np else ()

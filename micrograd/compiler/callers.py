@@ -7,9 +7,20 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-PACKAGE = pathlib.Path(__file__).parents[1]
-OWN = {str(path) for path in PACKAGE.rglob("*.py")} - {str(PACKAGE / "__main__.py")}
 NUMPY = f"{os.sep}numpy{os.sep}"
+
+
+class Own(dict[str, bool]):
+    """Of each file whether its code is of this package, but for the command. It need not be there: code knows its file by
+    the name from when it was compiled."""
+
+    def __missing__(self, file: str) -> bool:
+        self[file] = file.startswith(FOLDER) and not file.endswith("__main__.py")
+        return self[file]
+
+
+OWN = Own()
+FOLDER = str(pathlib.Path(Own.__missing__.__code__.co_filename).parents[1]) + os.sep
 
 
 class Line(NamedTuple):
@@ -25,7 +36,7 @@ line_at = functools.cache(Line)  # each once, as a great many Symbols have one
 def calling_line() -> Line:
     """The line outside of this package that has led to a new Symbol."""
     frame: Any = sys._getframe(3)
-    while (file := frame.f_code.co_filename) in OWN:
+    while OWN[file := frame.f_code.co_filename]:
         frame = frame.f_back
     return line_at(file, frame.f_lineno)
 
@@ -35,7 +46,8 @@ def called_from_here() -> bool:
     frame: Any = sys._getframe(2)
     while NUMPY in frame.f_code.co_filename:
         frame = frame.f_back
-    return frame.f_code.co_filename in OWN
+    own: bool = OWN[frame.f_code.co_filename]
+    return own
 
 
 def at_once(f: Callable[..., Any], look: Exception, looks: list[Exception]) -> Callable[..., Any]:

@@ -115,7 +115,7 @@ class Compiled:
         function that is all `vmap` is not even traced again for another number of samples.
 
         Args:
-            args, kwargs: examples of the arguments, which tell their structure.
+            args, kwargs: examples of the arguments, tensors too, which tell their structure.
 
         Raises:
             TypeError: an argument is neither numbers nor Values in rectangular lists, or the function uses a result
@@ -124,7 +124,7 @@ class Compiled:
         """
         from .export import Exported
 
-        return Exported(self, self.take_apart(args, kwargs))
+        return Exported(self, self.take_apart([*map(array_of, args)], kwargs))
 
     def from_torch(self, exported: Any) -> None:
         """Bring the parameters of what `to_torch` made, trained meanwhile, back into the Values."""
@@ -222,6 +222,14 @@ class Compiled:
             count = self.changes[often[0]]
             text = f"{often[0]} changed {count} times, and {self.name} was traced anew each time: {cure}"
             warnings.warn(text, stacklevel=5)
+
+
+def array_of(x: Any) -> Any:
+    """A tensor of torch as an array of the numbers that a program computes with."""
+    if not hasattr(x, "is_floating_point"):
+        return x
+    x = x.detach().cpu()
+    return (x.double() if x.is_floating_point() else x.long()).numpy()
 
 
 class Method(functools.partial[Any]):

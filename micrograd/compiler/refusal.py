@@ -69,7 +69,7 @@ def callers() -> Iterator[FrameType]:
 def somebody(frames: Iterable[FrameType]) -> FrameType:
     """The first that is of nobody's library; if there is none, the first that is not of this package or of NumPy."""
     files = [(frame, frame.f_code.co_filename) for frame in frames]
-    foreign = [(frame, file) for frame, file in files if file not in OWN and NUMPY not in file] or files
+    foreign = [(frame, file) for frame, file in files if not OWN[file] and NUMPY not in file] or files
     return next((frame for frame, file in foreign if not is_taken(file)), foreign[0][0])
 
 
@@ -83,7 +83,7 @@ def shorten(error: BaseException) -> None:
     kept: list[TracebackType] = []
     tb = None if getattr(error, "shows_line", False) else error.__traceback__
     while tb:
-        if tb.tb_frame.f_code.co_filename not in {*OWN, contextlib.__file__}:
+        if not OWN[file := tb.tb_frame.f_code.co_filename] and file != contextlib.__file__:
             kept.append(tb)
         tb = tb.tb_next
     chain = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..engine import Value, nothing
 from ..module import slots
-from .arrays import ARRAY, BOOLS, UNCHANGING, WHOLE_NUMBER, np
+from .arrays import ARRAY, BOOLS, OF_NUMPY, UNCHANGING, np
 from .uses import foreign
 from .watch import ATOMS
 
@@ -57,10 +57,11 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         if x.__class__ is Value:  # that of a view, too
             return VALUE
         return "value", type(x)
-    if others is None and isinstance(x, (ARRAY, WHOLE_NUMBER)) and x.dtype.str[1:] not in KINDS:
-        cure = "int) or X.astype(float" if x.dtype.kind in "iu" else "float"
+    kind: Any = x.dtype if others is None and isinstance(x, OF_NUMPY) else None
+    if kind is not None and kind.str[1:] not in KINDS:
+        cure = "int) or X.astype(float" if kind.kind in "iu" else "float"
         raise TypeError(
-            f"got numbers of {x.dtype}, which are rounded, or wrap around, in their own way, but a compiled function "
+            f"got numbers of {kind}, which are rounded, or wrap around, in their own way, but a compiled function "
             f"computes in float64: pass X.astype({cure})"
         )
     if type(x) is float or hasattr(type(x), "where_le") or (isinstance(x, Real) and not isinstance(x, bool | Enum)):

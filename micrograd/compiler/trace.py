@@ -192,7 +192,7 @@ def write_down(
 
 def is_by_hand(code: CodeType | None) -> bool:
     """Whether the code of a local backward function is not that of an operation of this package."""
-    return code is None or code.co_filename not in OWN
+    return code is None or not OWN[code.co_filename]
 
 
 def derivative(written: Trace, outputs: Sequence[int], seeds: Sequence[Any]) -> tuple[list[Any], set[Value]]:

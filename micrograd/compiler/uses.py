@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from ..engine import Value
 from .arrays import np
 from .bytecode import ANY, DTYPE, TEXTS, Uses
+from .callers import FOLDER
 
-OWN = Path(__file__).parents[1]
+OWN = Path(FOLDER)
 HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE, of classes that are made while Python runs
 PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 
