@@ -333,7 +333,8 @@ def nothing(leaf: Value) -> None:
 
 
 class AllOrNothing:
-    """Prepares the gradients of leaves for the way back from a root: None becomes zero. After an error, puts them back."""
+    """Prepares the gradients of leaves for the way back from a root: None becomes zero. After an error they are put
+    back."""
 
     def __init__(self, root: Value, leaves: list[Value]):
         self.root, self.leaves = root, leaves

@@ -11,29 +11,53 @@ import functools
 import itertools
 import reprlib
 import warnings
+from abc import ABCMeta
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .compiler.row import Row
 from .engine import Value
 
+NAMES = "_names_of_init"  # where a Module keeps them, as copies are made without __init__
+TOLD: set[tuple[type, str]] = set()
 LISTS = list, tuple
 NAMELESS = set, frozenset  # they have no order
 
 
-class Module:
+class Naming(ABCMeta):
+    """The class of Module, which notes the names that a Module has when its `__init__` has ended."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__call__(*args, **kwargs)
+        own = any("__init__" in vars(kind) for kind in cls.__mro__ if isinstance(kind, Naming))
+        if own and type(made) is cls and hasattr(made, "__dict__"):
+            vars(made)[NAMES] = tuple(name for name in vars(made) if name != NAMES)
+        return made
+
+
+class Module(metaclass=Naming):
     """Something with parameters to train: the Values without parents among its attributes, also those in Modules,
     dataclasses, lists, tuples, dicts, deques, sets and arrays of objects there.
+
+    What counts are the attributes that there are when `__init__` has ended, lists that are filled later included; of a
+    class without an `__init__`, all. What comes under a new name later, such as inputs that a call keeps, is not
+    trained, and warned of once.
 
     A Value with parents is no parameter but a result, such as a loss that is kept for later. A result that depends on
     no parameter is warned of when they are listed: it is a weight that was computed, where a new one was meant.
     """
 
+    if TYPE_CHECKING:  # a class has one of its own, with what it takes and returns
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
     def parameters(self) -> list[Value]:
         """The Values to train, always in the same order, each once."""
-        kept = list(dict.fromkeys(found(list(contents(self)[1]), self)))
+        modules: list[Module] = [self]
+        kept = list(dict.fromkeys(found(list(contents(self)[1]), self, modules)))
+        tell_of_later(modules, kept)
         results = [v for v in kept if v._prev]
         if not results:
             return kept
@@ -143,7 +167,10 @@ def contents(x: Any) -> tuple[Iterable[Any], Collection[Any]]:
     if type(x) in LISTS:  # the usual case
         return range(len(x)), x
     if isinstance(x, Module) or hasattr(type(x), "__dataclass_fields__"):
-        own = getattr(x, "__dict__", {}) | {name: getattr(x, name) for name in slots(x.__class__) if hasattr(x, name)}
+        own = getattr(x, "__dict__", {})
+        if NAMES in own:
+            own = {name: own[name] for name in own[NAMES] if name in own}
+        own = own | {name: getattr(x, name) for name in slots(x.__class__) if hasattr(x, name)}
         own |= dict(x if isinstance(x, dict) else enumerate(x) if isinstance(x, (*LISTS, *NAMELESS, deque)) else {})
         return own.keys(), own.values()
     if isinstance(x, dict):
@@ -170,8 +197,8 @@ def is_array(x: Any) -> bool:
     return hasattr(x, "tolist") and str(getattr(x, "dtype", "")) == "object"
 
 
-def found(x: Any, root: Any = None) -> list[Value]:
-    """The Values in `x`, in order, but not those in `root`."""
+def found(x: Any, root: Any = None, modules: list[Module] | None = None) -> list[Value]:
+    """The Values in `x`, in order, but not those in `root`; `modules` gets the Modules there."""
     out: list[Value] = []
     stack, seen = [x], {id(root): root}  # what was seen is kept alive, so that its id stays its own
     while stack:
@@ -180,11 +207,30 @@ def found(x: Any, root: Any = None) -> list[Value]:
             out.append(x)
         elif id(x) not in seen:
             seen[id(x)] = x
+            if modules is not None and isinstance(x, Module):
+                modules.append(x)
             if isinstance(x, Module) and type(x).parameters is not Module.parameters:  # as in 0.1.0, it lists its own
                 out += x.parameters()
             else:
                 stack += [*contents(x)[1]][::-1]
     return out
+
+
+def tell_of_later(modules: Sequence[Module], parameters: Sequence[Value]) -> None:
+    """Warn, once for each name, of leaves that are no parameters as their name came after `__init__`."""
+    for module in modules:
+        own = getattr(module, "__dict__", {})
+        later = own.keys() - {NAMES, *own[NAMES]} if NAMES in own and len(own) > len(own[NAMES]) + 1 else ()
+        for name in later:
+            place = type(module), name
+            if place not in TOLD and any(not v._prev for v in {*found(own[name])}.difference(parameters)):
+                TOLD.add(place)
+                warnings.warn(
+                    f"{type(module).__name__}.{name} holds Values, but came after __init__: they are not trained. If "
+                    f"they are parameters, give it a value in __init__, self.{name} = None or []; if not, keep their "
+                    f"data alone",
+                    stacklevel=3,
+                )
 
 
 def depends_on(v: Value, parameters: Mapping[Value, object]) -> bool:

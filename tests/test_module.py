@@ -81,6 +81,7 @@ class Net(Module):
         self.kept = [self.scale * 2]  # a result
         self.parent = self
         self.empty = []
+        self.endless = None
 
 
 def test_parameters_are_found():

@@ -2081,6 +2081,7 @@ def test_a_text_or_list_of_a_module_is_that_of_now(what):
     class Net(Module):
         def __init__(self):
             self.layers: list[Any] = [MLP(1, [1])]
+            self.gain: Any = None
             self.steps = 0
 
     net: Any = Net()

@@ -1,13 +1,17 @@
 """What people write, as they wrote it: code of tutorials and notebooks, compiled and not; and what a slip gets."""
 
+import abc
 import compileall
+import copy
 import math
 import operator
 import os
+import pickle
 import random
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,7 @@ from programs import agree, check, gradients
 import micrograd
 import micrograd.functional as F
 from micrograd import Value, vmap
-from micrograd.nn import MLP
+from micrograd.nn import MLP, Module, Neuron
 
 PACKAGE = {"PYTHONPATH": str(Path(micrograd.__file__).parents[1])}
 
@@ -350,7 +354,7 @@ def test_tensors_are_examples_for_to_torch():
 USE = """
 import micrograd
 from micrograd import Value
-from micrograd.nn import MLP
+from micrograd.nn import MLP, Module, Neuron
 assert micrograd.__file__.startswith({where!r}), micrograd.__file__
 model = MLP(2, [4, 1])
 loss = micrograd.compile(lambda X: sum((model(x).relu() - 1) ** 2 for x in X))
@@ -377,7 +381,90 @@ def test_an_installation_without_sources(kind, tmp_path):
     command = [sys.executable, "-c", USE.format(where=path)]
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("<string>:10")
+    assert done.stdout.startswith("<string>:11:")
+
+
+# ---- what is kept is not trained ----
+
+
+class Keeping(Module):
+    x: Any
+    out: Any
+    blocks: Any
+    numbers: Any
+
+    def __init__(self):
+        self.w = [Value(1.0)]
+        self.late: list[Value] = []
+        self.state: Any = None
+
+    def __call__(self, x):
+        self.x = x
+        self.out = self.w[0] * x[0]
+        return self.out
+
+
+def test_inputs_that_a_call_keeps_are_not_trained():
+    model = Keeping()
+    outer = Stack([model])
+    x = [Value(2.0)]
+    model(x)
+    with pytest.warns(UserWarning, match=r"Keeping\.x holds Values, but came after __init__: they are not trained"):
+        assert outer.parameters() == model.w
+    assert outer.parameters() == model.parameters() == model.w  # it is said once
+    assert outer.state_dict() == {"parts.0.w": [1.0]}
+    model.zero_grad()
+    assert "1 parameter" in repr(model)
+    model.late.append(Value(3.0))
+    model.state = Value(4.0)
+    assert model.parameters() == [*model.w, *model.late, model.state]
+    model.out = None
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(Keeping()))):
+        twin([Value(1.0)])
+        assert len(twin.parameters()) in (1, 3)
+    model.blocks, model.numbers = [outer], [1.0]  # what is trained anyway, and what holds no Values, is not told of
+    assert len(outer.parameters()) == 3
+
+
+class Stack(Module):
+    def __init__(self, parts):
+        self.parts = parts
+
+
+class Without(Module):
+    """Has no __init__ of its own."""
+
+
+class Longer(Keeping):
+    def __init__(self):
+        super().__init__()
+        self.more = Value(2.0)
+
+
+@dataclass
+class Record(Module):
+    w: Value
+
+    def __post_init__(self):
+        self.b = Value(0.0)
+
+
+class Abstract(Module, abc.ABC):
+    def __init__(self):
+        self.w = Value(1.0)
+
+
+def test_which_names_there_are_when_init_has_ended():
+    module: Any = Without()
+    module.w = Value(1.0)
+    assert module.parameters() == [module.w]
+    assert len(Longer().parameters()) == 2
+    assert len(Record(Value(1.0)).parameters()) == 2
+    assert len(type("Derived", (Abstract,), {})().parameters()) == 1
+    neuron: Any = Neuron(1)
+    neuron.extra = [Value(1.0)]
+    with pytest.warns(UserWarning, match=r"Neuron\.extra holds Values"):
+        assert len(neuron.parameters()) == 2
 
 
 # ---- slips ----

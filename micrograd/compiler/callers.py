@@ -11,8 +11,8 @@ NUMPY = f"{os.sep}numpy{os.sep}"
 
 
 class Own(dict[str, bool]):
-    """Of each file whether its code is of this package, but for the command. It need not be there: code knows its file by
-    the name from when it was compiled."""
+    """Of each file whether its code is of this package, but for the command. Code knows its file by the name that this
+    had when it was compiled."""
 
     def __missing__(self, file: str) -> bool:
         self[file] = file.startswith(FOLDER) and not file.endswith("__main__.py")

@@ -7,6 +7,7 @@ installed packages and of Python itself is taken as it is.
 """
 
 import builtins
+import copy
 import functools
 import operator
 import os
@@ -32,7 +33,7 @@ from .watch import within
 PACKAGE, COMPILED = __package__.rpartition(".")[0], f"{__package__}.compiled"
 DISPATCH = functools.__file__, "dispatch_cache"  # what is in there follows from what is registered
 
-OTHERS = watch.Others(["__slotnames__"])  # copies put that there
+copy.copy(Value(0.0))  # puts __slotnames__ into the class Value, which is compared whole, before that is looked at
 
 
 class Surroundings:
@@ -66,7 +67,7 @@ class Surroundings:
             self.builtins: set[str] = set()  # what code takes from there
             self.counting = self.names if self.used.isdisjoint(uses.ALL) else None  # of what hangs on a Value
             self.go_through(roots)
-            methods, own = self.held.namespace("Value.{}", vars(Value), OTHERS, Value), Value.__module__
+            methods, own = self.held.namespace("Value.{}", vars(Value), None, Value), Value.__module__
             self.go_through({f"Value.{n}": x for n, x in methods.items() if getattr(x, "__module__", own) != own})
             for path, v in bearers.items():
                 found = watch.chosen(hung(v), self.counting, None)
