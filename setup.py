@@ -20,6 +20,7 @@ test = [
     "nbclient",
     "ipykernel",
     "playwright",
+    "mypy==2.4.1",
     "torch==2.13.0",
 ]
 
@@ -40,7 +41,7 @@ setup(
         "viz": viz,
         "demo": demo,
         "test": test,
-        "dev": [*test, "ruff==0.17.6", "mypy==2.4.1", "nox==2026.10.20", "pyperf"],
+        "dev": [*test, "ruff==0.17.6", "nox==2026.10.20", "pyperf"],
     },
     classifiers=[
         "Programming Language :: Python :: 3.11",

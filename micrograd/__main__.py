@@ -111,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     y = 2 * y - 1
     model = MLP(2, [16, 16, 1])
 
-    losses = {"compiled": micrograd.compile(max_margin_loss), "eager": max_margin_loss}
+    losses: dict[str, Callable[..., Any]] = {"compiled": micrograd.compile(max_margin_loss), "eager": max_margin_loss}
 
     def gradients(way: str) -> tuple[Value, list[Value]]:
         loss, scores = losses[way](model, X, y)

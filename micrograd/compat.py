@@ -24,6 +24,10 @@ class Compatible:
 
     # ---- what Python asks of numbers; == asks whether two are the same Value, as sets and dicts of Values need it ----
 
+    def item(self) -> Any:
+        """The number, as of a tensor of torch: the data, or what that holds."""
+        return self.data.item() if isinstance(self.data, Compatible) else self.data
+
     def __pos__(self) -> Any:
         return self
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from . import scalar
 from .compat import Compatible
@@ -26,7 +26,7 @@ GradFn: TypeAlias = Callable[["Value"], None]
 
 def graph(root: Value) -> tuple[list[Value], list[Value]]:
     """All that `root` was computed from: the Values without parents, called leaves; and the results of operations,
-    `root` among them, in topological order, which is parents before children, as Python has computed them."""
+    `root` among them, in topological order, which is parents before children."""
     leaves: list[Value] = []
     results: list[Value] = []
     seen = set()
@@ -40,9 +40,9 @@ def graph(root: Value) -> tuple[list[Value], list[Value]]:
             if node._prev:
                 stack += (node, None)
                 try:
-                    stack += node._prev[::-1]  # so that the first comes first
-                except TypeError:  # no tuple
-                    stack += parents_of(node)
+                    stack += node._prev
+                except TypeError:
+                    refuse_parents(node)
             else:
                 leaves.append(node)
     return leaves, results
@@ -401,14 +401,11 @@ def lift(x: Any) -> Any:
         return NotImplemented
 
 
-def parents_of(node: Value) -> list[Value]:
-    """Parents that a person has put into something else than a tuple."""
-    if isinstance(node._prev, Value):
-        raise TypeError(
-            f"the parents of a Value are a tuple, with a comma also where there is one: Value(data, (x,), "
-            f"{node._op!r}, ...); got {node._prev!r}"
-        )
-    return [*node._prev]
+def refuse_parents(node: Value) -> NoReturn:
+    raise TypeError(
+        f"the parents of a Value are a tuple, with a comma also where there is one: Value(data, (x,), {node._op!r}, "
+        f"...); got {node._prev!r}"
+    )
 
 
 def check(node: Value, label: object) -> None:

@@ -13,6 +13,20 @@ from typing import Any
 from . import scalar
 from .engine import Value
 
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "embedding",
+    "hinge_loss",
+    "log_softmax",
+    "mse_loss",
+    "softmax",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def softmax(logits: Iterable[Any]) -> list[Value]:
     """`exp(x) / sum(exp(logits))` for each x of `logits`: probabilities, which sum to 1.
@@ -45,10 +59,17 @@ def cross_entropy(logits: Iterable[Any], target: Any) -> Value:
             index may be an argument; the loss is nan where it is out of range.
 
     Raises:
-        ValueError: there are no logits; the index is out of range; there are not as many probabilities as logits.
+        ValueError: there are no logits, or a batch of them; the index is out of range; there are not as many
+            probabilities as logits.
         TypeError: the index is no whole number, or what should be a list is none.
     """
-    scores = log_softmax(logits)
+    rows: Any = list(logits) if hasattr(logits, "__iter__") else logits  # an iterator can be read only once
+    if is_row(rows):
+        raise ValueError(
+            f"cross_entropy takes one sample, got a batch of {len(rows)}: write "
+            f"sum(F.cross_entropy(row, target) for row, target in zip(logits, targets)) / len(logits)"
+        )
+    scores = log_softmax(rows)
     if getattr(target, "ndim", None) == 0:  # an array or a tensor of one number
         target = target.item()
     if isinstance(target, Iterable):
@@ -184,6 +205,12 @@ def shifted(logits: Iterable[Any]) -> list[Value]:
         raise ValueError("softmax needs at least 1 logit, got []")
     largest = reduce(scalar.maximum, [x.data for x in xs])
     return [x - Value(largest) for x in xs]
+
+
+def is_row(xs: Any) -> bool:
+    """Whether its first item is a row, and no number."""
+    first = xs[0] if isinstance(xs, list) and xs else None
+    return bool(getattr(first, "ndim", isinstance(first, list | tuple)))
 
 
 def as_values(xs: Iterable[Any]) -> list[Value]:

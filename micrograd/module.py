@@ -111,13 +111,19 @@ class Module(metaclass=Naming):
         Raises:
             ValueError: lists every name that is missing, that no parameter has, or whose numbers have another shape.
                 Nothing has changed then.
+            TypeError: `state` is no dict, but a path, say.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"load_state_dict takes the numbers by name, as state_dict() gives them, got {state!r:.50} of type "
+                f"{type(state).__name__}: what is in a file is read first, json.loads(Path(path).read_text())"
+            )
         state = {name: x.tolist() if hasattr(x, "tolist") else x for name, x in state.items()}
         own = self.state_dict()
         wrong = [f"{name} is missing" for name in own if name not in state]
         wrong += [f"{name} is not a parameter" for name in state if name not in own]
         wrong += [
-            f"{name} should be numbers of shape {shape(x)}, got {state[name]!r:.50}"
+            f"{name} should be numbers of shape {shape(x)}, got {came(state[name])}"
             for name, x in own.items()
             if name in state
             if shape(state[name]) != shape(x) or not all(isinstance(entry, Real) for entry in flat(state[name]))
@@ -275,6 +281,13 @@ def shape(tensor: Any, above: tuple[Any, ...] = ()) -> tuple[int, ...] | None:
     inner = {shape(item, (*above, tensor)) for item in tensor} or {()}
     first = inner.pop()
     return None if inner or first is None else (len(tensor), *first)
+
+
+def came(x: Any) -> str:
+    """What came in place of a tensor: its shape, or what it is."""
+    size = shape(x)
+    right = size is not None and all(isinstance(entry, Real) for entry in flat(x))
+    return f"{size}" if right else f"{x!r:.50}"
 
 
 def numbers(tensor: Any) -> Any:

@@ -12,6 +12,11 @@ from .module import Module, named
 # What 0.1.0 exports, `random` and `Value` with it, and Module.
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "random"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Activation: TypeAlias = Callable[[Value], Value]
 
 # What `nonlin` may be, besides a function: the name of the activation, and its function.

@@ -23,6 +23,13 @@ FLAGS = "nesterov", "amsgrad"
 NOT_NEGATIVE = "steps", "exp_avg_sq", "max_exp_avg_sq"  # of the state
 
 
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 class Optimizer:
     """What all optimisers do. Every option is an attribute, which may be set at any time.
 
@@ -59,6 +66,9 @@ class Optimizer:
         self._columns: State = {name: [0.0] * len(self.params) for name in state}
         self._order: Any = None  # for each parameter, where its numbers are in the columns; None if that is the same
         self.steps: Any = 0  # how many all parameters have made; a list or an array, if that is not one number
+
+    def __dir__(self) -> list[str]:
+        return ["load_state_dict", "params", "state_dict", "step", "steps", "zero_grad", *self.options]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients: set them to None, or to zero. As in PyTorch, a parameter without a gradient stays where

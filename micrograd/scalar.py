@@ -34,7 +34,8 @@ def number(x: object) -> Number:
     plain: Any = x.item() if getattr(x, "ndim", None) == 0 else x  # type: ignore[attr-defined]
     if isinstance(plain, Real):
         return float(plain)
-    raise TypeError(f"expected one real number, got {x!r} of type {type(x).__name__}")
+    hint = f"; its number is {'array' if hasattr(x, 'dtype') else 'x'}.item()" if getattr(x, "size", None) == 1 else ""
+    raise TypeError(f"expected one real number, got {x!r} of type {type(x).__name__}{hint}")
 
 
 def ask(f: Callable[..., Number], *args: Number) -> Number:

@@ -14,6 +14,13 @@ from .module import Module, contents
 from .scalar import Number
 from .steps import backward, brief, forward, shorten
 
+__all__ = ["draw_dot", "replay", "trace"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 RANKDIRS = ("LR", "TB", "RL", "BT")
 # What tells the kinds of nodes apart, without colour.
 KINDS = {

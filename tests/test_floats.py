@@ -184,7 +184,7 @@ def test_any_kind_of_real_number_among_leaves_and_arguments():
     compiled = micrograd.compile(lambda xs, y: sum((a * x).exp() for x in xs) * y)
     for data in (0.5, 2, np.float64(0.25), Fraction(1, 3)):
         a.data = data
-        out = compiled([1, 2.0, Fraction(1, 2), np.float32(0.5)], np.array(3.0))
+        out = compiled([1, 2.0, Fraction(1, 2), np.float64(0.5)], np.array(3.0))
         assert type(out.data) is float
         assert out.data == pytest.approx(3.0 * sum(math.exp(float(data) * x) for x in (1, 2, 0.5, 0.5)), rel=1e-14)
     a.data = Value(1.0)

@@ -319,7 +319,7 @@ def test_leaves_that_are_only_in_a_condition(homeless):
         loss = micrograd.compile(lambda: sum(a.where_le(0.5, b, b * 2.0) for a, b in zip(w[:60], w[20:])))
         for _ in range(4):
             optimizer.zero_grad()
-            loss().backward()
+            loss().backward()  # type: ignore[union-attr]
             optimizer.step()
         return [(v.data, v.grad) for v in w]
 
@@ -423,7 +423,7 @@ def test_one_program_is_enough():
     asked = micrograd.compile(lambda w: sum(v * v if isinstance(v, Value) else v for v in w))
     for _ in range(6):
         setup.train()
-        asked(setup.params).backward()
+        asked(setup.params).backward()  # type: ignore[union-attr]
         settle(setup.params[0])
         asked(setup.params)
     assert (len(setup.loss.order), len(asked.order)) == (1, 1)
@@ -712,10 +712,10 @@ def test_what_has_no_optimiser_keeps_no_other_from_a_home():
     program = micrograd.compile(lambda: sum(v * v for v in alone))
     setup = Setup()
     for i in range(8):
-        program().backward()
+        program().backward()  # type: ignore[union-attr]
         setup.optimizer.zero_grad()
         (setup.loss if i > 4 else setup.plain)(setup.rows).backward()
-        program().backward()
+        program().backward()  # type: ignore[union-attr]
         setup.optimizer.step()
         assert in_home(setup.params) == {i > 4}
     assert in_home(alone) == {False}
@@ -780,7 +780,7 @@ def test_few_parameters_make_none():
     for v in frozen:
         v.data = 1
     optimizer, loss = SGD(w), micrograd.compile(lambda: sum(a * b for a in w for b in frozen))
-    loss().backward()
+    loss().backward()  # type: ignore[union-attr]
     optimizer.step()
     assert in_home(w) == {False}
 
@@ -1015,7 +1015,7 @@ def test_formulas_that_use_single_numbers_or_compute_in_place(kind):
     for step in range(20):
         for optimiser, _ in optimisers:
             optimiser.zero_grad()
-        compiled().backward()
+        compiled().backward()  # type: ignore[union-attr]
         for p in plain:
             p.grad = 2.0 * (p.data - 1.0)
         frozen = step % 5 == 4 and kind is InPlace

@@ -305,7 +305,7 @@ def test_a_state_is_made_of_floats():
     [
         (lambda s: s.pop("0.bias"), r"no state of MLP: 0.bias is missing$"),
         (lambda s: s.update(x=1.0), r"x is not a parameter$"),
-        (lambda s: s.update({"0.bias": [1.0]}), r"0.bias should be numbers of shape \(2,\), got \[1.0\]"),
+        (lambda s: s.update({"0.bias": [1.0]}), r"0.bias should be numbers of shape \(2,\), got \(1,\)"),
         (lambda s: s.update({"0.weight": [[1.0, 2.0], [3.0]]}), r"0.weight should be numbers of shape \(2, 2\)"),
         (lambda s: s.update({"0.weight": [1.0] * 4}), r"shape \(2, 2\)"),
         (lambda s: s.update({"2.bias": ["a"]}), r"2.bias should be numbers of shape \(1,\), got \['a'\]"),

@@ -217,7 +217,7 @@ def test_one_sample_is_traced(model):
 def test_products_with_parameters_are_matrix_products(model):
     compiled = micrograd.compile(vmap(model))
     sum(v for row in compiled(X) for v in row).backward()
-    forward, backward = compiled.program.functions
+    forward, backward = compiled.program.functions  # type: ignore[attr-defined]
     assert [step.spec for step in forward.steps if step.op == "contract"] == ["ik,nk->ni"] * 2
     specs = [step.spec for step in backward.steps if step.op == "contract"]
     assert sum(spec.startswith("n") and "n" not in spec.split("->")[1] for spec in specs) >= 2  # both weight matrices

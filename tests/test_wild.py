@@ -22,7 +22,7 @@ from programs import agree, check, gradients
 
 import micrograd
 import micrograd.functional as F
-from micrograd import Value, vmap
+from micrograd import Value, nn, optim, viz, vmap
 from micrograd.nn import MLP, Module, Neuron
 
 PACKAGE = {"PYTHONPATH": str(Path(micrograd.__file__).parents[1])}
@@ -139,7 +139,7 @@ def test_a_comparison_may_hang_on_rounding():
     """Whether 0.1 + 0.2 + 0.3 and the same in another order are equal is no reason to refuse."""
     ws = [Value(0.1 * (1 + i % 3)) for i in range(30)]
     f = micrograd.compile(lambda: (sum(ws), sum(w.data for w in ws) <= 6.0))
-    assert f()[0].data == pytest.approx(6.0)
+    assert f()[0].data == pytest.approx(6.0)  # type: ignore[union-attr]
 
 
 def test_what_needs_the_number_while_tracing_is_refused():
@@ -521,3 +521,109 @@ def test_where_only_some_are_wrapped():
     (first,) = torch.autograd.grad(u * t**2, t, create_graph=True)
     (first**2).backward()
     assert (x.data.grad, k.data.grad) == (t.grad.item(), u.grad.item()) == (96.0, 144.0)
+
+
+# ---- what editors, type checkers and help see ----
+
+TYPED = """
+import micrograd
+from micrograd import Value
+from micrograd.nn import MLP, Module
+
+model = MLP(2, [4, 1])
+
+
+@micrograd.compile
+def loss(xs: list[float], scale: float = 1.0) -> tuple[Value, float]:
+    total = sum((model([x, 1.0]) * scale for x in xs), Value(0.0))
+    return total, total.data
+
+
+@micrograd.compile(static=("n",))
+def scaled(x: Value, n: int) -> Value:
+    return x * n
+
+
+class Line(Module):
+    def __init__(self) -> None:
+        self.slope = Value(1.0)
+
+    def __call__(self, x: float) -> Value:
+        return self.slope * x
+
+    @micrograd.compile
+    def loss(self, x: float) -> Value:
+        return (self(x) - 1.0) ** 2
+
+
+total, number = loss([1.0, 2.0], scale=2.0)
+total.backward()
+rounded = round(number, 2)
+scaled(Value(1.0), n=3).backward()
+line = Line()
+line(2.0).backward()
+line.loss(2.0).backward()
+Line.loss(line, 2.0).backward()
+print(str(loss.program), loss.to_torch, loss.program_for([1.0]).source, Value(2.0).item())
+loss("a", 3)  # wrong
+loss([1.0]).backward()  # wrong
+scaled(1.0, n="2")  # wrong
+line.loss("a")  # wrong
+"""
+
+
+def test_compile_keeps_the_types_of_a_function(tmp_path):
+    (tmp_path / "user.py").write_text(TYPED)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "user.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | PACKAGE, capture_output=True, text=True)
+    found = [line.split(":")[1] for line in done.stdout.splitlines() if " error: " in line]
+    lines = TYPED.splitlines()
+    wrong = [str(i) for i, line in enumerate(lines, 1) if line.endswith("# wrong")]
+    assert [line for line in wrong if line not in found] == [], done.stdout + done.stderr
+    assert set(found) == set(wrong), done.stdout
+
+
+def public(x):
+    return {name for name in dir(x) if not name.startswith("_")}
+
+
+def test_dir_shows_what_is_meant_for_users():
+    assert public(micrograd) == {"Value", "compile", "gradcheck", "vmap", "functional", "nn", "optim", "viz"}
+    losses = {"binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"}
+    assert public(F) == losses | {"embedding", "log_softmax", "softmax"}
+    assert public(optim) == {"SGD", "Adam", "AdamW", "Optimizer"}
+    assert public(viz) == {"draw_dot", "replay", "trace"}
+    assert public(nn) == {"MLP", "Layer", "Module", "Neuron", "Value", "random"}
+    model = MLP(2, [1])
+    of_all = {"load_state_dict", "named_parameters", "parameters", "state_dict", "zero_grad"}
+    assert public(model) == of_all | {"layers"}
+    of_all = {"load_state_dict", "params", "state_dict", "step", "steps", "zero_grad", "lr", "weight_decay"}
+    assert public(optim.SGD(model.parameters())) == of_all | {"momentum", "nesterov"}
+    assert public(optim.Adam(model.parameters())) == of_all | {"betas", "eps", "amsgrad"}
+    compiled = micrograd.compile(lambda x: x * 2)
+    assert public(compiled) == {"program", "program_for", "to_torch", "from_torch"}
+    compiled.function.__dict__["rate"] = 3.0
+    assert "rate" in dir(micrograd.compile(compiled.function))
+
+
+# ---- messages ----
+
+
+def test_messages_say_what_came_and_what_to_write():
+    model = MLP(2, [4, 1])
+    state = MLP(4, [2, 1]).state_dict()
+    with pytest.raises(ValueError, match=r"0.weight should be numbers of shape \(4, 2\), got \(2, 4\)"):
+        model.load_state_dict(state)
+    with pytest.raises(TypeError, match=r"got 'model.json' of type str: what is in a file is read first, json.loads"):
+        model.load_state_dict("model.json")  # type: ignore[arg-type]
+    for batch in ([[0.1, 0.2], [0.3, 0.4]], np.ones((2, 2)), torch.ones(2, 2), [model([1, 2]), np.ones(1)][1:] * 2):
+        with pytest.raises(ValueError, match=r"cross_entropy takes one sample, got a batch of 2: write sum\(F\.cross"):
+            F.cross_entropy(batch, [0, 1])
+    for x in (np.array([1.0]), np.array([[1.0]])):
+        with pytest.raises(TypeError, match=r"its number is array\.item\(\)"):
+            Value(x)
+    with pytest.raises(TypeError, match=r"of type ndarray$"):
+        Value(np.ones(2))
+    assert Value(2.5).item() == 2.5
+    assert Value(Value(2.5)).item() == 2.5
+    assert type(Value(np.float32(2)).item()) is float

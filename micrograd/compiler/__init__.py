@@ -21,12 +21,26 @@ README.md, beside this file, follows one neuron through all of them.
 The way back goes through the same passes when it is first asked for: `derivative` instead of `trace`.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+if TYPE_CHECKING:
+    from .compiled import Compiled
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def compile(function: Callable[..., Any] | None = None, *, static: Sequence[str] = (), maxsize: int = 64) -> Any:
+@overload
+def compile(function: Callable[P, R], *, static: Sequence[str] = ..., maxsize: int = ...) -> Compiled[P, R]: ...
+@overload
+def compile(
+    function: None = None, *, static: Sequence[str] = ..., maxsize: int = ...
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
+def compile(function: Any = None, *, static: Sequence[str] = (), maxsize: int = 64) -> Any:
     """Run a function that computes with Values as a tensor program: same results, same gradients, much faster.
 
     The first call traces the function, which runs it twice, and looks for the matrix products in its graph of scalars.

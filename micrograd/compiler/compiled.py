@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..engine import Value
 from ..vmap import compiling
@@ -27,10 +27,19 @@ STRUCTURES = (
 )
 
 
-class Compiled:
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+
+
+class Compiled(Generic[P, R]):
     """A function that runs as a tensor program; `micrograd.compile` makes and describes it."""
 
-    def __init__(self, function: Callable[..., Any], static: Sequence[str], maxsize: int):
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[P, R]
+
+    def __init__(self, function: Callable[P, R], static: Sequence[str], maxsize: int):
         functools.update_wrapper(self, function)
         self.name = name_of(function)
         parameters: Any = ()
@@ -53,7 +62,7 @@ class Compiled:
         self.usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
         self.own = {*vars(self), "own"} - {*getattr(function, "__dict__", ())}  # attributes; others are somebody's
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if compiling.mapped:  # what is called now becomes part of the trace
             return self.function(*args, **kwargs)
         given = self.take_apart(args, kwargs)
@@ -67,8 +76,18 @@ class Compiled:
                 except Exception as error:
                     shorten(error)
                     raise
-        return call(given)
+        result: R = call(given)
+        return result
 
+    def __dir__(self) -> list[str]:
+        """What is meant for who calls it, and what it has of the function."""
+        own = "program", "program_for", "to_torch", "from_torch", "__call__", "__wrapped__"
+        return [*own, *getattr(self.function, "__dict__", ())]
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> "Compiled[P, R]": ...
+    @overload
+    def __get__(self: "Compiled[Concatenate[Any, Q], R]", instance: object, owner: Any = None) -> "Compiled[Q, R]": ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As an attribute of a class it is what the function would be: a method, or, as a partial is, not."""
         bind = getattr(type(self.function), "__get__", None)
@@ -80,7 +99,7 @@ class Compiled:
         """What has a name in a module is known by that, as functions are; another copy finds its programs anew, and has
         the attributes that somebody has added."""
         try:
-            named = attrgetter(self.__qualname__)(sys.modules[self.__module__])  # type: ignore[attr-defined]
+            named = attrgetter(self.__qualname__)(sys.modules[self.__module__])
         except (AttributeError, KeyError):
             named = None
         if named is self:
