@@ -18,8 +18,9 @@ import micrograd
 
 from .engine import Value
 from .nn import MLP
+from .optim import SGD
 
-PACKAGES = {"sklearn": "scikit-learn"}  # where the name of a package is not that of its module
+COLOURS = ["tab:orange", "tab:blue"]  # of class -1 and of class 1
 
 
 def max_margin_loss(model: MLP, X: Any, y: Any) -> tuple[Value, list[Value]]:
@@ -44,15 +45,17 @@ def accuracy(scores: Sequence[Value], y: Any) -> float:
 
 
 def draw_boundary(model: MLP, X: Any, y: Any, path: str) -> None:
-    """Save a picture of the samples, on the two regions that the model tells apart."""
+    """Save a picture of the samples, on the two regions that the model tells apart: between them the score is 0."""
     import matplotlib.pyplot as plt
     import numpy as np
+    from matplotlib.colors import ListedColormap
 
     x0, x1 = (np.linspace(column.min() - 0.5, column.max() + 0.5, 40) for column in X.T)
-    positive = [[model([a, b]).data > 0 for a in x0] for b in x1]
+    scores = np.array([[model([a, b]).data for a in x0] for b in x1])
+    far = 1.0 + abs(scores).max()
     fig, ax = plt.subplots(figsize=(5, 4), layout="constrained")
-    ax.contourf(x0, x1, positive, cmap="Spectral", alpha=0.8)
-    ax.scatter(X[:, 0], X[:, 1], c=y, cmap="Spectral", edgecolors="black")
+    ax.contourf(x0, x1, scores, levels=[-far, 0.0, far], colors=COLOURS, alpha=0.4)
+    ax.scatter(X[:, 0], X[:, 1], c=y, vmin=-1, vmax=1, s=30, cmap=ListedColormap(COLOURS), edgecolors="black")
     fig.savefig(path)
     plt.close(fig)
 
@@ -94,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=at_least(0), default=1337, help="seed of the points and the network")
     parser.add_argument("--eager", action="store_true", help="train without compiling the loss")
     parser.add_argument("--out", type=picture, default="moon_mlp.png", help="where the picture goes")
+    parser.add_argument("--version", action="version", version=f"micrograd {micrograd.__version__}")
     args = parser.parse_args(argv)
     try:
         import matplotlib
@@ -102,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from tqdm import tqdm
     except ImportError as missing:
         package = str(missing.name).partition(".")[0]
-        sys.exit(f"python -m micrograd needs {package}: pip install {PACKAGES.get(package, package)}")
+        sys.exit(f'python -m micrograd needs {package}, which the extra brings: pip install ".[demo]" in the checkout')
 
     matplotlib.use("Agg")  # the picture goes to a file: no window
     random.seed(args.seed)
@@ -111,27 +115,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     y = 2 * y - 1
     model = MLP(2, [16, 16, 1])
 
+    optimizer = SGD(model.parameters())
     losses: dict[str, Callable[..., Any]] = {"compiled": micrograd.compile(max_margin_loss), "eager": max_margin_loss}
 
-    def gradients(way: str) -> tuple[Value, list[Value]]:
+    def step(way: str, learning_rate: float) -> tuple[Value, list[Value]]:
         loss, scores = losses[way](model, X, y)
-        model.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
+        optimizer.lr = learning_rate
+        optimizer.step()
         return loss, scores
 
     way, start = "eager" if args.eager else "compiled", time.perf_counter()
     with tqdm(total=args.steps) as progress, contextlib.suppress(KeyboardInterrupt):
         if not args.eager:
-            gradients(way)  # it traces, which the estimate of the time left is not to count
+            step(way, 0.0)  # it traces, which the estimate of the time left is not to count
             progress.unpause()
-        for step in range(args.steps):
-            loss, scores = gradients(way)
-            learning_rate = 1.0 - 0.9 * step / args.steps
-            for p in model.parameters():
-                p.data -= learning_rate * p.grad
+        for i in range(args.steps):
+            loss, scores = step(way, 1.0 - 0.9 * i / args.steps)
             progress.set_postfix(loss=f"{loss.data:.4f}", accuracy=f"{accuracy(scores, y):.0%}", refresh=False)
             progress.update()
     seconds = time.perf_counter() - start
+    if not progress.n:  # a person has pressed Ctrl-C
+        raise KeyboardInterrupt
 
     right = accuracy([model(row) for row in X], y)  # of the model as it is now, which is the one in the picture
     draw_boundary(model, X, y, args.out)
@@ -140,12 +146,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if progress.n < args.steps:  # a person has pressed Ctrl-C
         sys.exit(130)
     speeds = []
-    for way in losses:
-        gradients(way)  # the first call may trace
+    for way, number in (("compiled", 20), ("eager", 1)):
+        again = functools.partial(step, way, 1e-6)
+        again()  # the first call may trace
         # With Python's garbage collector, which timeit would turn off: it runs in the training, too.
-        times = timeit.repeat(functools.partial(gradients, way), gc.enable, number=1, repeat=5)
-        speeds.append(f"{1000 * statistics.median(times):.2f} ms {way}")
-    print(f"loss and gradients take {' and '.join(speeds)}")
+        times = timeit.repeat(again, gc.enable, number=number, repeat=5)
+        speeds.append(f"{1000 * statistics.median(times) / number:.2f} ms {way}")
+    print(f"a step (loss, gradients, update) takes {' and '.join(speeds)}")
 
 
 def run() -> None:

@@ -5,11 +5,11 @@ import json
 import pathlib
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .drawing import FORMATS, drawing_class, known
-from .engine import Constant, Value, graph
+from .engine import Constant, Value
 from .module import Module, contents
 from .scalar import Number
 from .steps import backward, brief, forward, shorten
@@ -39,7 +39,7 @@ def trace(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:
     """The graph behind `root`.
 
     Returns:
-        nodes: the Values, parents before children.
+        nodes: the Values without parents, then the results, in the order in which Python has computed them.
         edges: pairs (parent, child), in the order of the operands; `a + a` has two.
 
     Raises:
@@ -48,13 +48,25 @@ def trace(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:
     if not isinstance(root, Value):
         advice = "of a model take model(x), of several Values their sum"
         raise TypeError(f"expected one Value, the result at the end: {advice}; got a {type(root).__name__}")
-    leaves, results = graph(root)
-    nodes = leaves + results
+    nodes, seen, stack = list[Value](), set(), list[Any]([root])
+    while stack:  # as in `graph` of the engine, but the first operand first
+        node = stack.pop()
+        if node is None:
+            nodes.append(stack.pop())
+        elif node not in seen:
+            seen.add(node)
+            stack += (node, None, *reversed(node._prev))
+    nodes.sort(key=lambda node: bool(node._prev))
     return nodes, [(parent, child) for child in nodes for parent in child._prev]
 
 
 def draw_dot(
-    root: Any, format: str = "svg", rankdir: str | None = None, max_nodes: int | None = None, params: Any = ()
+    root: Any,
+    format: str = "svg",
+    rankdir: str | None = None,
+    max_nodes: int | None = None,
+    params: Any = (),
+    names: Mapping[str, Any] | None = None,
 ) -> Any:
     """Draw the graph behind `root`: a box for each Value (its label if it has one, data, grad), an oval for the
     operation that made it. Of a compiled function: a box for each tensor operation of the program traced last.
@@ -70,7 +82,9 @@ def draw_dot(
             would be wider than a page, and TB is narrower.
         max_nodes: draw only so many Values, those next to `root`; dots stand for the others.
         params: which Values to mark as parameters, such as `model.parameters()`. Of a Module, or a dict with names as
-            keys, they are labelled, too: "layers.0.neurons.1.w.0", unless they have labels of their own.
+            keys, they are labelled, too, unless they have labels of their own: by the names of `state_dict()` and
+            their places there, "0.weight[1][0]".
+        names: what is in variables, such as `globals()`: Values are labelled by them, unless they have other labels.
 
     Returns:
         A `graphviz.Digraph`: it shows itself in a notebook; `render(path)` saves it, `source` is its text.
@@ -99,8 +113,9 @@ def draw_dot(
         )
     near = nearest(root, max_nodes or MANY)
     nodes, edges = [v for v in nodes if v in near], [(parent, child) for parent, child in edges if child in near]
-    named = names_of(params)
-    draw_values(dot, nodes, edges, lambda node: fields(node, named.get(node, "")), named, rankdir)
+    parameters, variable = names_of(params), variables(names)
+    called = {node: parameters.get(node) or variable.get(node, "") for node in nodes}
+    draw_values(dot, nodes, edges, lambda node: fields(node, called[node]), parameters, rankdir)
     return dot
 
 
@@ -183,8 +198,31 @@ def nearest(root: Value, count: int) -> set[Value]:
 def names_of(params: Any) -> dict[Value, str]:
     """The parameters, each with its name, which is empty where it has none."""
     if isinstance(params, Module) or (isinstance(params, dict) and not any(isinstance(key, Value) for key in params)):
-        return {v: name for v, name in paths(params) if not v._prev}
+        found = {v: name for v, name in paths(params) if not v._prev}
+        return found | {v: place for name, tensor in in_state(params) for v, place in indexed(tensor, name)}
     return dict.fromkeys(params, "")
+
+
+def in_state(x: Any) -> Iterator[tuple[str, Any]]:
+    """The parameters of a Module, or of those in a dict, under the names of `state_dict()`."""
+    if isinstance(x, Module):
+        yield from x.named_parameters()
+    elif isinstance(x, dict):
+        yield from ((f"{key}.{name}", tensor) for key, item in x.items() for name, tensor in in_state(item))
+
+
+def indexed(tensor: Any, name: str) -> Iterator[tuple[Value, str]]:
+    """The parameters in nested lists, each with its place there: `weight[0][1]`."""
+    if isinstance(tensor, Value):
+        yield tensor, name
+    else:
+        for i, item in enumerate(tensor):
+            yield from indexed(item, f"{name}[{i}]")
+
+
+def variables(names: Mapping[str, Any] | None) -> dict[Value, str]:
+    """Of each Value the variable that it is in, of some by name."""
+    return {v: name for name, v in (names or {}).items() if isinstance(v, Value) and not name.startswith("_")}
 
 
 def paths(x: Any, name: str = "", above: tuple[Any, ...] = ()) -> Iterator[tuple[Value, str]]:
@@ -236,9 +274,10 @@ class Replay:
     def __init__(self, page: str):
         self.page = page
 
-    def save(self, path: Any) -> None:
-        """Write the page, whole, into one HTML file."""
+    def save(self, path: Any) -> str:
+        """Write the page, whole, into one HTML file, whose path is returned."""
         pathlib.Path(path).write_text(self.page, encoding="utf-8")
+        return str(path)
 
     def _repr_html_(self) -> str:
         # A frame of its own, which can reach nothing of the notebook. Where that is not trusted, its text is left.
@@ -249,10 +288,13 @@ class Replay:
         return "A replay: run the cell, or trust the notebook, to see it; save('replay.html') makes a page of it."
 
 
-def replay(root: Value) -> Replay:
+def replay(root: Value, params: Any = (), names: Mapping[str, Any] | None = None) -> Replay:
     """A page with the graph behind `root` to go through with a slider, or with the arrow keys: the forward pass node
     by node, then the backward pass, with each local derivative in numbers and the chain rule written out. It begins
     with gradients of zero, as if nothing had been added to them before. `root` stays as it is.
+
+    Args:
+        params, names: as for `draw_dot`.
 
     Raises:
         ValueError: the graph has more than 300 nodes.
@@ -272,8 +314,10 @@ def replay(root: Value) -> Replay:
             "replay goes through scalar operations, which a compiled function has no more: call it uncompiled"
         )
     ids = {node: f"v{i}" for i, node in enumerate(nodes)}
+    named = variables(names) | names_of(params)
     called = {
-        node: brief(node.data) if isinstance(node, Constant) else node.label or name for node, name in ids.items()
+        node: brief(node.data) if isinstance(node, Constant) else node.label or named.get(node) or name
+        for node, name in ids.items()
     }
     steps = [*forward(results, called), *backward(root, results, called)]
     start = {

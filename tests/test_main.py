@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+import micrograd
+
 pytest.importorskip("sklearn")
 
 HERE = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # where these tests have micrograd from
@@ -27,7 +29,8 @@ def test_it_trains_and_draws(way, tmp_path):
     assert "of 30 points right after 6 steps in" in done.stdout
     assert "picture.png" in done.stdout
     assert re.fullmatch(
-        r"loss and gradients take \d+\.\d\d ms compiled and \d+\.\d\d ms eager", done.stdout.splitlines()[-1]
+        r"a step \(loss, gradients, update\) takes \d+\.\d\d ms compiled and \d+\.\d\d ms eager",
+        done.stdout.splitlines()[-1],
     )
     assert "accuracy=" in done.stderr
     assert "6/6" in done.stderr
@@ -76,7 +79,7 @@ def test_a_missing_extra_is_one_line(package, tmp_path):
     done = run(cwd=tmp_path, code=hide + "import runpy; runpy.run_module('micrograd', run_name='__main__')")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"python -m micrograd needs {package}: pip install {'scikit-learn' if package == 'sklearn' else package}"
+        f'python -m micrograd needs {package}, which the extra brings: pip install ".[demo]" in the checkout'
     ]
 
 
@@ -190,6 +193,28 @@ def test_ctrl_c_keeps_what_was_trained(way, tmp_path):
     assert second == "the decision boundary is in moon_mlp.png"
     assert "Traceback" not in err
     assert (tmp_path / "moon_mlp.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ctrl_c_before_the_first_step_overwrites_nothing(tmp_path):
+    code = """
+import micrograd
+import micrograd.__main__ as program
+
+def interrupted(*args):
+    raise KeyboardInterrupt
+
+micrograd.compile = lambda f: interrupted
+program.run()
+"""
+    (tmp_path / "moon_mlp.png").write_text("the best one so far")
+    done = run("--samples", "5", cwd=tmp_path, code=code)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "stopped"
+    assert (tmp_path / "moon_mlp.png").read_text() == "the best one so far"
+
+
+def test_its_version(tmp_path):
+    assert run("--version", cwd=tmp_path).stdout == f"micrograd {micrograd.__version__}\n"
 
 
 def test_ctrl_c_while_it_draws_or_measures_is_one_line(tmp_path):

@@ -1,5 +1,6 @@
 """The pictures: what they show, with a dot program and without."""
 
+import json
 import math
 import os
 import random
@@ -43,8 +44,8 @@ def test_every_node_shows_label_data_and_grad():
     assert 'label="data -6.0000 | grad 1.0000"' in draw_dot(c, rankdir="TB").source
     assert [line.strip() for line in source.splitlines() if "->" in line] == [
         "v2_op -> v2",
-        "v1 -> v2_op",
         "v0 -> v2_op",
+        "v1 -> v2_op",
     ]
 
 
@@ -247,12 +248,13 @@ def test_parameters_under_their_names(params):
     out = model([1.0, 2.0])
     source = draw_dot(out, params=model if params == "a model" else {"net": model}).source
     prefix = "" if params == "a model" else "net."
-    for name in ("layers.0.neurons.1.w.0", "layers.1.neurons.0.b"):
+    for name in ("0.weight[1][0]", "2.bias[0]"):
         assert f'"{prefix}{name} | data' in source
     assert '"my own | data' in source
-    assert "layers.0.neurons.0.b" not in source
+    assert "0.bias[0]" not in source
+    assert set(re.findall(r"([02]\.\w+)\[", source)) == {*model.state_dict()}
     assert source.count("filled,bold") == 9
-    assert "layers" not in draw_dot(out, params=model.parameters()).source
+    assert "weight" not in draw_dot(out, params=model.parameters()).source
     assert draw_dot(out, params=dict.fromkeys(model.parameters())).source.count("filled,bold") == 9
 
 
@@ -406,3 +408,30 @@ def test_a_program_shows_itself(monkeypatch):
 
 def missing():
     raise ImportError
+
+
+def test_the_order_is_that_in_which_python_computes():
+    a, b, c, d = (Value(float(x), label=name) for x, name in enumerate("abcd", 1))
+    z = (a * b) + (c / d)
+    nodes, _ = trace(z)
+    assert [node._op or node.label for node in nodes] == ["a", "b", "c", "d", "*", "/", "+"]
+    steps = json.loads(re.search(r'type="application/json">(.*?)</script>', replay(z).page)[1])["steps"]  # type: ignore[index]
+    assert [step["lines"][0].split(" = ")[-1] for step in steps[:3]] == ["a * b", "c / d", "v4 + v5"]
+
+
+def test_names_of_parameters_and_of_variables(tmp_path):
+    model = MLP(1, [1])
+    x = Value(2.0)
+    score = model([x])
+    margin = 1 - score
+    for page in replay(margin, params=model, names=locals()).page, replay(margin, model, locals()).page:
+        for name in ("0.weight[0][0]", "0.bias[0]", "x", "score", "margin"):
+            assert f"{name} = " in page or f"{name} * " in page or f"grad({name})" in page
+    dot = draw_dot(margin, params=model, names=locals())
+    assert dot.source.count("filled,bold") == 2
+    assert "score | data" in dot.source
+    margin.label, _hidden = "mine", x * 2
+    assert "mine | data" in draw_dot(margin, names=locals()).source
+    assert "_hidden" not in draw_dot(_hidden, names=locals()).source
+    path = tmp_path / "replay.html"
+    assert replay(margin).save(path) == str(path)
