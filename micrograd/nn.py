@@ -78,6 +78,7 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Any:
+        """The outputs for `x`, as Neuron takes it: a list of Values, or, where `nout` is 1, one Value."""
         x = inputs(x, self.neurons[0])  # an iterator can be read only once
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
@@ -110,6 +111,7 @@ class MLP(Module):
         ]
 
     def __call__(self, x: Any) -> Any:
+        """The outputs of the last layer for `x`: a list of Values, or one Value. Without layers, `x` itself."""
         for layer in self.layers:
             x = layer(x)
         return x
