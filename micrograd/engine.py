@@ -257,20 +257,20 @@ class Value(Compatible):
 
     abs = __abs__
 
-    def maximum(self, other: Any) -> Value:
+    def maximum(self: Any, other: Any) -> Value:
         """The larger of two; in a tie each gets half of the gradient"""
-        other = as_value(other)
-        return Value(scalar.maximum(self.data, other.data), (self, other), "max", Value._maximum_backward)
+        x, y = as_value(self), as_value(other)
+        return Value(scalar.maximum(x.data, y.data), (x, y), "max", Value._maximum_backward)
 
     def _maximum_backward(out) -> None:
         x, y = out._prev
         x.grad += share_of_larger(x.data, y.data, out.grad)
         y.grad += share_of_larger(y.data, x.data, out.grad)
 
-    def minimum(self, other: Any) -> Value:
+    def minimum(self: Any, other: Any) -> Value:
         """The smaller of two; in a tie each gets half of the gradient"""
-        other = as_value(other)
-        return Value(scalar.minimum(self.data, other.data), (self, other), "min", Value._minimum_backward)
+        x, y = as_value(self), as_value(other)
+        return Value(scalar.minimum(x.data, y.data), (x, y), "min", Value._minimum_backward)
 
     def _minimum_backward(out) -> None:
         x, y = out._prev  # the other way round

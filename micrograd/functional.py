@@ -108,8 +108,10 @@ def embedding(input: Any, weight: Sequence[Sequence[Any]]) -> list[Any]:
     rows = [as_values(row) for row in weight]
     if len({*map(len, rows)}) != 1:
         raise ValueError(f"weight is a list of rows, all of one length, got lengths {[*map(len, rows)]}")
-    table = Value(0.0, tuple(v for row in rows for v in row), "table", whole)
-    known = not any(is_symbolic(v.data) for v in table._prev)
+    every = tuple(v for row in rows for v in row)
+    known = not any(is_symbolic(v.data) for v in every)
+    # One parent of all results: so each of `every` is part of the graph, and its gradient is 0 where it was None.
+    table = Value(every[0].data if every else 0.0, every, "table", whole)
 
     def look_up(token: Any) -> list[Any]:
         if getattr(token, "ndim", None) == 0:  # an array or a tensor of one number
@@ -118,15 +120,16 @@ def embedding(input: Any, weight: Sequence[Sequence[Any]]) -> list[Any]:
             return [look_up(one) for one in token]
         if is_symbolic(token):
             last = float(len(rows) - 1)
-            chosen = choose(token, rows, 0)
-            return [Value.where_le(token, last, Value.where_le(0.0, token, x, math.nan), math.nan) for x in chosen]
+            inside = [Value.where_le(0.0, token, x, math.nan) for x in choose(token, rows, 0)]
+            return entries([Value.where_le(token, last, x, math.nan) for x in inside])
         if not hasattr(token, "__index__"):
             raise TypeError(f"a token is the index of a row, a whole number; got {token!r}")
         if not 0 <= token < len(rows):
             raise IndexError(f"a token of {len(rows)} rows is between 0 and {len(rows) - 1}, got {token}")
-        if not known:
-            return choose(float(token), rows, 0)
-        return [Value(v.data, (v, table), "embedding", first_backward) for v in rows[token]]
+        return entries(rows[token] if known else choose(float(token), rows, 0))
+
+    def entries(row: list[Value]) -> list[Any]:
+        return [Value(v.data, (v, table), "embedding", first_backward) for v in row]
 
     return look_up(input)
 

@@ -15,6 +15,7 @@ from abc import ABCMeta
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .compiler.row import Row
@@ -31,8 +32,7 @@ class Naming(ABCMeta):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         made = super().__call__(*args, **kwargs)
-        own = any("__init__" in vars(kind) for kind in cls.__mro__ if isinstance(kind, Naming))
-        if own and type(made) is cls and hasattr(made, "__dict__"):
+        if isinstance(cls.__init__, FunctionType) and type(made) is cls and hasattr(made, "__dict__"):  # type: ignore[misc]
             vars(made)[NAMES] = tuple(name for name in vars(made) if name != NAMES)
         return made
 
@@ -228,8 +228,10 @@ def tell_of_later(modules: Sequence[Module], parameters: Sequence[Value]) -> Non
         own = getattr(module, "__dict__", {})
         later = own.keys() - {NAMES, *own[NAMES]} if NAMES in own and len(own) > len(own[NAMES]) + 1 else ()
         for name in later:
-            place = type(module), name
-            if place not in TOLD and any(not v._prev for v in {*found(own[name])}.difference(parameters)):
+            place, inside = (type(module), name), list[Module]()
+            leaves = [v for v in {*found(own[name], modules=inside)}.difference(parameters) if not v._prev]
+            around = any(x is module for x in inside)  # it holds this module, and not the other way round
+            if leaves and not around and place not in TOLD:
                 TOLD.add(place)
                 warnings.warn(
                     f"{type(module).__name__}.{name} holds Values, but came after __init__: they are not trained. If "

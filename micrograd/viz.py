@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .drawing import FORMATS, drawing_class, known
-from .engine import Constant, Value
+from .engine import Constant, Value, graph
 from .module import Module, contents
 from .scalar import Number
 from .steps import backward, brief, forward, shorten
@@ -48,6 +48,7 @@ def trace(root: Value) -> tuple[list[Value], list[tuple[Value, Value]]]:
     if not isinstance(root, Value):
         advice = "of a model take model(x), of several Values their sum"
         raise TypeError(f"expected one Value, the result at the end: {advice}; got a {type(root).__name__}")
+    graph(root)  # which tells of parents that are no tuple
     nodes, seen, stack = list[Value](), set(), list[Any]([root])
     while stack:  # as in `graph` of the engine, but the first operand first
         node = stack.pop()

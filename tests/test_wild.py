@@ -627,3 +627,89 @@ def test_messages_say_what_came_and_what_to_write():
     assert Value(2.5).item() == 2.5
     assert Value(Value(2.5)).item() == 2.5
     assert type(Value(np.float32(2)).item()) is float
+
+
+# ---- found by reading the promises and not the code ----
+
+
+def test_bools_of_numpy_are_counted_and_not_added():
+    """np.True_ + np.True_ is True, where bools of Python make 2."""
+    w = Value(2.0)
+    mean = micrograd.compile(
+        lambda X, y: (w * X[0], np.mean([x > 0 for x in X]), np.sum([(x > 0) == (y > 0) for x in X]))
+    )
+    for X in (-np.ones(3), np.ones(3), np.array([1.0, -1.0, 2.0])):
+        got, want = mean(X, 1.0)[1:], mean.function(X, 1.0)[1:]
+        assert got == want
+    assert len(mean.order) == 1
+    with pytest.raises(TypeError, match=r"the [+] of two bools of NumPy looks at a number"):
+        micrograd.compile(lambda x: (x[0] > 0) + (x[0] > 1))(np.ones(1))
+    both = micrograd.compile(lambda x: ((x[0] > 0) * (x[0] > 1), (x[0] > 0) | (x[0] > 1), (x[0] > 0) + 1))
+    assert [both(np.array([x])) for x in (0.5, 2.0)] == [(False, True, 2), (True, True, 2)]
+    mixed = micrograd.compile(lambda: np.mean([w.data >= 1, np.float64(1.0) < np.float64(0.5)]))
+    assert mixed() == 0.5
+
+
+@pytest.mark.parametrize(
+    "f", [lambda a: (a > 0) | 2, lambda a: ~(a > 0), lambda a: (a > 0) << 1, lambda a: 1 >> (a > 0)]
+)
+def test_other_operations_on_bools_are_refused_by_their_line(f):
+    with pytest.raises(TypeError, match=r"^test_wild\.py:\d+: .*\n.* looks at a number"):
+        micrograd.compile(f)(1.0)
+
+
+@pytest.mark.filterwarnings("ignore:.* holds a plain number")
+def test_a_plain_number_beside_a_nested_one():
+    assert Value(3.0).maximum(Value(Value(2.0))).data.data == 3.0
+    assert Value(3.0).minimum(Value(Value(2.0))).data.data == 2.0
+    w = Value(0.5)
+    F.cross_entropy([w, w * Value(Value(0.3))], 0).backward()
+    assert type(w.grad) is float
+
+
+def test_a_row_of_which_only_a_part_is_used():
+    weight = table(2, 2)
+    for f in (lambda t: F.embedding(t, weight)[0] * 2, micrograd.compile(lambda t: F.embedding(t, weight)[0] * 2)):
+        for v in (v for row in weight for v in row):
+            v.grad = None
+        f(0).backward()
+        assert grads_of(weight) == [[2.0, 0.0], [0.0, 0.0]]
+
+
+class Child(Module):
+    parent: Any
+
+    def __init__(self):
+        self.w = Value(1.0)
+
+
+class Parent(Module):
+    def __init__(self):
+        self.child = Child()
+        self.child.parent = self
+        self.v = Value(2.0)
+
+
+class Mixin:
+    def __init__(self):
+        self.m = Value(1.0)
+
+
+class Mixed(Mixin, Module):
+    later: Any
+
+
+def test_parents_and_mixins():
+    parent = Parent()
+    assert len(parent.child.parameters()) == 1
+    assert len(parent.parameters()) == 2
+    mixed = Mixed()
+    mixed.later = Value(2.0)
+    with pytest.warns(UserWarning, match=r"Mixed\.later holds Values"):
+        assert mixed.parameters() == [mixed.m]
+
+
+def test_a_forgotten_comma_in_a_picture():
+    out = Value(4.0, (Value(2.0)), "double", lambda out: None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="with a comma"):
+        viz.draw_dot(out * 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..engine import Value, nothing
 from ..vmap import Compiling, is_vmap
-from .arrays import np
+from .arrays import BOOLS, np
 from .backward import seed
 from .check import LARGE, Check
 from .cost import is_narrow
@@ -158,7 +158,7 @@ class Call:
         """
         if argument is not None:
             return lambda numbers, values, parent: values[argument]
-        if getattr(x, "kind", None) is bool and place is not None:
+        if getattr(x, "kind", None) in BOOLS and place is not None:
             return lambda numbers, values, parent: bool(numbers[place])
         if not isinstance(x, Value):
             return lambda numbers, values, parent: x if place is None else numbers[place]

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from ..engine import Value
+from ..module import NAMES
 from . import libraries, watch
 from .watch import within
 
@@ -120,6 +121,8 @@ class Held:
     def own(self, path: str, x: Any, names: Collection[str] | None) -> Contents:
         """What an object has in its `__dict__`, which may become another one."""
         self.watch(path, watch.attributes, watch.assign, x, ["__dict__"] if type(vars(x)) is dict else [])
+        if names is not None and NAMES in vars(x):  # so that all count, which is compared faster
+            names = {*names, NAMES}
         before = self.watch(path, watch.own, watch.rename_own, x, names)
         cached = {name for kind in type(x).__mro__ for name, y in vars(kind).items() if type(y) is cached_property}
         self.watches[-1] = self.watches[-1]._replace(grows=cached.__contains__)

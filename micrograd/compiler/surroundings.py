@@ -7,7 +7,6 @@ installed packages and of Python itself is taken as it is.
 """
 
 import builtins
-import copy
 import functools
 import operator
 import os
@@ -32,8 +31,6 @@ from .watch import within
 
 PACKAGE, COMPILED = __package__.rpartition(".")[0], f"{__package__}.compiled"
 DISPATCH = functools.__file__, "dispatch_cache"  # what is in there follows from what is registered
-
-copy.copy(Value(0.0))  # puts __slotnames__ into the class Value, which is compared whole, before that is looked at
 
 
 class Surroundings:

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from numbers import Real
-from operator import add, mul, neg, sub, truediv
+from operator import add, eq, ge, gt, le, lt, mul, ne, neg, sub, truediv
 from typing import Any, ClassVar, NoReturn
 
 from ..compat import among_objects
 from .arrays import ARRAY, BOOLS, np
-from .callers import Line, at_once, called_from_here, calling_line, number_class
+from .callers import NUMPY, Line, at_once, called_from_here, calling_line, number_class
 from .refusal import look
 from .uses import is_taken
 
@@ -25,7 +25,10 @@ STRANGE = "an operation added by hand looks on its way back at the data of a Val
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
 NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
 COMMUTATIVE = ("+", "*")
-OPERATORS: dict[str, Any] = {"+": add, "-": sub, "*": mul, "/": truediv, "**": pow, "neg": neg, "abs": abs}
+OPERATORS: dict[str, Any] = {
+    **{"+": add, "-": sub, "*": mul, "/": truediv, "**": pow, "neg": neg, "abs": abs},
+    **{"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne},
+}
 GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
 # Those of `scalar.py`, which the class of a kind of number has; and those that NumPy asks each object in an array for.
@@ -58,7 +61,11 @@ def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
     if op == "**" and type(operands[1]) is not Symbol and operands[1] < 0:  # 2 ** -1 is no whole number
         kinds[0] = float
     result.kind = kind_of(op, *kinds)
-    return looked_at("the + of two bools of NumPy")(result) if np and op == "+" and result.kind is np.bool_ else result
+    if np and op == "+" and result.kind is np.bool_:  # which is `or`; but sums and means of many count them
+        if NUMPY not in sys._getframe(2).f_code.co_filename:
+            looked_at("the + of two bools of NumPy")(result)
+        result.kind = int
+    return result
 
 
 @functools.cache
@@ -80,7 +87,7 @@ def comparison(op: str) -> Callable[..., Any]:
             if op in ("==", "!=") and not isinstance(other, ARRAY):  # Python would say whether they are the same object
                 raise refused(look(f"{op} with {type(other).__name__}, which is no number,"))
             return NotImplemented
-        return as_bool(compare(x, y))
+        return of_kind(kind_of(op, x.kind, other.kind if type(other) is Symbol else type(other)), compare(x, y))
 
     return method
 
@@ -104,14 +111,19 @@ def logic(compute: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """The method for &, | and ^ of bools."""
 
     def method(x: "Symbol", other: Any) -> Any:
+        y = plain(other)
+        if y is NotImplemented:
+            return NotImplemented
         kinds = {x.kind, other.kind if type(other) is Symbol else type(other)}
-        return as_bool(compute(x, plain(other))) if kinds.issubset(BOOLS) else NotImplemented
+        if not kinds.issubset(BOOLS):
+            raise refused(look("&, | or ^ of numbers that are no bools"))
+        return of_kind(bool if kinds == {bool} else BOOLS[-1], compute(x, y))
 
     return method
 
 
-def as_bool(symbol: "Symbol") -> "Symbol":
-    symbol.kind = bool
+def of_kind(kind: type, symbol: "Symbol") -> "Symbol":
+    symbol.kind = kind
     return symbol
 
 
@@ -262,6 +274,7 @@ class Symbol(metaclass=Functions):
 
     __float__, __int__ = looked_at("float(), or a function of math or NumPy,"), looked_at("int()")
     __complex__ = looked_at("complex()")
+    __invert__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = looked_at("~, << or >>")
     __index__ = looked_at("an index, a range or a repetition")
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")

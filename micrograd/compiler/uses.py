@@ -1,6 +1,7 @@
 """What the names that code uses may ask, and which code and which classes are followed there."""
 
 import builtins
+import copy
 import functools
 import sys
 import sysconfig
@@ -42,6 +43,7 @@ ASKS |= {"contains", "countOf", "indexOf", "__eq__", "__ne__", "__hash__", "deep
     "getattr",
 }
 TYPES = {"isinstance", "issubclass", "type", "__class__", "singledispatch", "hasattr", "getattr", "AttributeError"}
+copy.copy(Value(0.0))  # puts __slotnames__ into the class, which is compared whole
 ATTRIBUTES = {*dir(Value)}  # as this package has made it
 SLOTS = {"_prev", "_op", "_grad_fn"}
 # Whoever uses these may see that there is none on a Value: all have an empty label, an AttributeError can be caught.
