@@ -44,7 +44,7 @@ class Compatible:
         return self.data >= data_of(other)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """NumPy's numbers and arrays beside a Value: they ask it, as they ask any object."""
+        """NumPy calls this for `array + v` or `np.exp(v)`."""
         return among_objects(ufunc, method, inputs, options)
 
     def __format__(self, spec: str) -> str:
@@ -85,7 +85,7 @@ class Compatible:
                     setattr(cls, name, operation)
 
 
-# As 0.1.0 makes them.
+# As 0.1.0 makes them, but for a plain zero below, of which `0**-1` would raise.
 COMPOSED: dict[str, Callable[..., Any]] = {
     "__neg__": lambda a: a * -1,
     "__sub__": lambda a, b: a + -b,
@@ -98,7 +98,7 @@ COMPOSED: dict[str, Callable[..., Any]] = {
 class ByHand:
     """The local backward function of a node whose `_backward` was assigned."""
 
-    assigned: ClassVar[int] = 0  # how often that was: compiled functions look for leaves that have one if it was ever
+    assigned: ClassVar[int] = 0  # how often that was; if never, compiled functions need not look for leaves with one
 
     def __init__(self, send: Callable[[], object]):
         self.send = send
@@ -108,7 +108,7 @@ class ByHand:
         self.send()
 
 
-# What NumPy would make bools of, or has not for objects.
+# Functions whose results NumPy would make bools of, or which it has not for objects.
 TESTS = {
     **{"less": operator.lt, "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge},
     **{"equal": operator.eq, "not_equal": operator.ne},

@@ -69,8 +69,7 @@ class Value(Compatible):
         _grad_fn: the local backward function of the operation. With it, to save time, the others are not checked.
 
     Attributes:
-        grad: d(root)/d(self); None counts as zero. In a leaf, gradients add up over all calls of `root.backward()`; a
-            result has that of the latest.
+        grad: d(root)/d(self). In a leaf it adds up over all calls of `root.backward()`; a result has the latest one.
 
     Raises:
         TypeError: `data` is no number, a child no Value, or the label no string.
@@ -333,8 +332,8 @@ def nothing(leaf: Value) -> None:
 
 
 class AllOrNothing:
-    """Prepares the gradients of leaves for the way back from a root: None becomes zero. After an error they are put
-    back."""
+    """Prepares the gradients of leaves for the way back from a root, where None counts as zero. After an error they are
+    put back."""
 
     def __init__(self, root: Value, leaves: list[Value]):
         self.root, self.leaves = root, leaves

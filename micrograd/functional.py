@@ -1,4 +1,4 @@
-"""Losses, and softmax, under the names that PyTorch gives them: `import micrograd.functional as F`.
+"""Losses, softmax and embedding, under the names that PyTorch gives them: `import micrograd.functional as F`.
 
 All take lists of Values or numbers, of one sample for softmax and cross entropy, of a batch for the others, and return
 Values. None of them overflows on the way, as `exp` is only taken of numbers that are not positive.
@@ -107,13 +107,15 @@ def embedding(input: Any, weight: Sequence[Sequence[Any]]) -> list[Any]:
     """
     rows = [as_values(row) for row in weight]
     if len({*map(len, rows)}) != 1:
-        raise ValueError(f"weight is a list of rows, all of one length, got lengths {[*map(len, rows)]}")
+        raise ValueError(f"weight is a list of rows, at least one, all of one length, got lengths {[*map(len, rows)]}")
     every = tuple(v for row in rows for v in row)
-    known = not any(is_symbolic(v.data) for v in every)
-    # One parent of all results: so each of `every` is part of the graph, and its gradient is 0 where it was None.
+    plain = not any(is_symbolic(v.data) for v in every)
+    # A parent of all results, so that backward() reaches each of `every`: what was not looked up gets 0.0, not None.
     table = Value(every[0].data if every else 0.0, every, "table", whole)
 
     def look_up(token: Any) -> list[Any]:
+        if isinstance(token, Value):
+            token = token.data
         if getattr(token, "ndim", None) == 0:  # an array or a tensor of one number
             token = token.item()
         if isinstance(token, Iterable) and not isinstance(token, str):
@@ -126,7 +128,7 @@ def embedding(input: Any, weight: Sequence[Sequence[Any]]) -> list[Any]:
             raise TypeError(f"a token is the index of a row, a whole number; got {token!r}")
         if not 0 <= token < len(rows):
             raise IndexError(f"a token of {len(rows)} rows is between 0 and {len(rows) - 1}, got {token}")
-        return entries(rows[token] if known else choose(float(token), rows, 0))
+        return entries(rows[token] if plain else choose(float(token), rows, 0))
 
     def entries(row: list[Value]) -> list[Any]:
         return [Value(v.data, (v, table), "embedding", first_backward) for v in row]
@@ -135,7 +137,7 @@ def embedding(input: Any, weight: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def whole(table: Value) -> None:
-    """The local backward function of a table of which only entries are used: no gradient comes to it."""
+    """The local backward function of a table, which is there only to keep its entries in the graph."""
 
 
 def first_backward(out: Value) -> None:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from .compiler.row import Row
 from .engine import Value
 
-NAMES = "_names_of_init"  # where a Module keeps them, as copies are made without __init__
-TOLD: set[tuple[type, str]] = set()
+NAMES = "_names_of_init"  # where a Module keeps the names from then: copies, which are made without __init__, need them
+TOLD: set[tuple[type, str]] = set()  # the classes and names that a warning was about
 LISTS = list, tuple
 NAMELESS = set, frozenset  # they have no order
 
@@ -41,9 +41,9 @@ class Module(metaclass=Naming):
     """Something with parameters to train: the Values without parents among its attributes, also those in Modules,
     dataclasses, lists, tuples, dicts, deques, sets and arrays of objects there.
 
-    What counts are the attributes that there are when `__init__` has ended, lists that are filled later included; of a
-    class without an `__init__`, all. What comes under a new name later, such as inputs that a call keeps, is not
-    trained, and warned of once.
+    What counts are the attributes that there are when `__init__` has ended, lists that are filled later included, and
+    all slots; of a class without an `__init__`, all attributes. What comes under a new name later, such as inputs that
+    a call keeps, is not trained: `parameters()` warns of it, once for each class and name.
 
     A Value with parents is no parameter but a result, such as a loss that is kept for later. A result that depends on
     no parameter is warned of when they are listed: it is a weight that was computed, where a new one was meant.
@@ -235,8 +235,8 @@ def tell_of_later(modules: Sequence[Module], parameters: Sequence[Value]) -> Non
                 TOLD.add(place)
                 warnings.warn(
                     f"{type(module).__name__}.{name} holds Values, but came after __init__: they are not trained. If "
-                    f"they are parameters, give it a value in __init__, self.{name} = None or []; if not, keep their "
-                    f"data alone",
+                    f"they are parameters, set self.{name} = None or [] in __init__; if not, keep only their numbers, "
+                    f"v.data",
                     stacklevel=3,
                 )
 

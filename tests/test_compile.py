@@ -385,7 +385,7 @@ def assigns(x):
         (lambda x: a if a.data > 0 else -a, r"where_le\(\).*a test .* looks at a number"),
         (lambda x: a if x > 0 else -a, "a test .* looks at"),
         (lambda x: a * (1 if x else 2), "test"),
-        (lambda x: a * (x == "3"), "== with str, .* looks at"),
+        (lambda x: a * (x == "3"), "== with something of type str looks at"),
         (lambda x: a * float(a.data), r"float\(\).* looks at a number"),
         (lambda x: a * int(x), r"int\(\)"),
         (lambda x: a * math.exp(x), "math"),

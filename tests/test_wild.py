@@ -255,7 +255,9 @@ def test_tokens_out_of_range():
             F.embedding(wrong, weight)
     with pytest.raises(ValueError, match=r"all of one length, got lengths \[2, 1\]"):
         F.embedding(0, [[1, 2], [3]])
-    with pytest.raises(ValueError, match=r"all of one length, got lengths \[\]"):
+    with pytest.raises(TypeError, match=r"a whole number; got 1\.0"):
+        F.embedding(Value(1.0), weight)
+    with pytest.raises(ValueError, match=r"at least one, all of one length, got lengths \[\]"):
         F.embedding(0, [])
     f = micrograd.compile(lambda t: F.embedding(t, weight)[0] * 2)
     assert f(2).data == 2 * weight[2][0].data
@@ -290,7 +292,10 @@ print(loss(1).data)
     [
         ("1 if x > 0 else 2", "Choose with relu"),
         ("float(x)", "Leave float() out"),
-        ("math.exp(x)", "Write Value(x).exp() for math.exp(x), in an operation of your own micrograd.scalar.exp(x)"),
+        (
+            "math.exp(x)",
+            "Write Value(x).exp() for math.exp(x); in an operation of your own, write micrograd.scalar.exp(x)",
+        ),
         ("max(x, 1.0)", "Write a.maximum(b) of Values for max(a, b)"),
         ("min([w.data, x])", "Write a.minimum(b) of Values for min(a, b)"),
         ("sorted([x, 2])[0]", "Return the numbers, and sort them outside"),

@@ -21,7 +21,7 @@ CHOICE = (
     "or return the scores, and compare them outside"
 )
 SIZE = "name a size in static=(...)"
-# What to write instead: by what looks, and by what is in its line, the first pattern that fits.
+# What to write instead: by the kind of look, then by the first pattern that is in its line.
 CURES: dict[str, dict[str, str]] = {
     "a test (if, while, and, or, not)": {
         r"\bmax\(": "Write a.maximum(b) of Values for max(a, b), or max() of what is returned, outside",
@@ -30,11 +30,12 @@ CURES: dict[str, dict[str, str]] = {
         "": CHOICE,
     },
     "float(), or a function of math or NumPy,": {
-        r"\bfloat\(": "Leave float() out: a number computes as it is",
-        "": "Write Value(x).exp() for math.exp(x), in an operation of your own micrograd.scalar.exp(x)",
+        r"\bfloat\(": "Leave float() out: it is not needed",
+        "": "Write Value(x).exp() for math.exp(x); in an operation of your own, write micrograd.scalar.exp(x)",
     },
     "int()": {"": f"Leave int() out, if the number is only computed with; {SIZE}"},
     "an index, a range or a repetition": {
+        r"\brange\(": SIZE.capitalize(),
         r"[\w\])]\[": f"Write F.embedding(token, table) for table[token]; {SIZE}",
         "": SIZE.capitalize(),
     },
@@ -45,7 +46,7 @@ CURES: dict[str, dict[str, str]] = {
 
 
 def look(what: str, frames: Iterable[FrameType] = ()) -> TypeError:
-    """The error of `what` looks at a number: of two lines, the one of somebody's code that does, and what to do.
+    """The error which says that `what` looks at a number: first somebody's line, then what to write instead.
 
     Args:
         frames: those in which it happens, innermost first; if there are none, those that are there now.
@@ -67,7 +68,7 @@ def callers() -> Iterator[FrameType]:
 
 
 def somebody(frames: Iterable[FrameType]) -> FrameType:
-    """The first that is of nobody's library; if there is none, the first that is not of this package or of NumPy."""
+    """The first of no library; else the first that is not of this package or of NumPy; else the first of all."""
     files = [(frame, frame.f_code.co_filename) for frame in frames]
     foreign = [(frame, file) for frame, file in files if not OWN[file] and NUMPY not in file] or files
     return next((frame for frame, file in foreign if not is_taken(file)), foreign[0][0])
@@ -79,7 +80,8 @@ def met(error: BaseException) -> list[FrameType]:
 
 
 def shorten(error: BaseException) -> None:
-    """Leave the frames of this package out of the traceback of an error; all of them, if it shows the line itself."""
+    """Drop the frames of this package and of contextlib from the traceback of an error; every frame, if its message
+    shows the line."""
     kept: list[TracebackType] = []
     tb = None if getattr(error, "shows_line", False) else error.__traceback__
     while tb:

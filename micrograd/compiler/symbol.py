@@ -85,7 +85,7 @@ def comparison(op: str) -> Callable[..., Any]:
         y = plain(other)
         if y is NotImplemented:
             if op in ("==", "!=") and not isinstance(other, ARRAY):  # Python would say whether they are the same object
-                raise refused(look(f"{op} with {type(other).__name__}, which is no number,"))
+                raise refused(look(f"{op} with something of type {type(other).__name__}"))
             return NotImplemented
         return of_kind(kind_of(op, x.kind, other.kind if type(other) is Symbol else type(other)), compare(x, y))
 
@@ -116,7 +116,7 @@ def logic(compute: Callable[[Any, Any], Any]) -> Callable[..., Any]:
             return NotImplemented
         kinds = {x.kind, other.kind if type(other) is Symbol else type(other)}
         if not kinds.issubset(BOOLS):
-            raise refused(look("&, | or ^ of numbers that are no bools"))
+            raise refused(look("& or | or ^ with what is no bool"))
         return of_kind(bool if kinds == {bool} else BOOLS[-1], compute(x, y))
 
     return method
