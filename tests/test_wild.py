@@ -718,3 +718,19 @@ def test_a_forgotten_comma_in_a_picture():
     out = Value(4.0, (Value(2.0)), "double", lambda out: None)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="with a comma"):
         viz.draw_dot(out * 2)
+
+
+class Asked:
+    def __rand__(self, other):
+        return 3.0
+
+
+def test_what_is_no_number_beside_a_comparison_is_asked():
+    w = Value(2.0)
+    check(lambda a: w * ((a > 0) & Asked()), [w], 1.0)
+
+
+def test_names_of_what_is_in_a_dict():
+    model, scale = MLP(1, [1]), Value(2.0)
+    source = viz.draw_dot(model([1.0]) * scale, params={"net": model, "scale": scale}).source
+    assert all(f"{name} | data" in source for name in ("net.0.weight[0][0]", "net.0.bias[0]", "scale"))
