@@ -7,7 +7,8 @@ from micrograd import Value, gradcheck, scalar
 
 def softplus(x):
     """A relu without the corner: log(1 + exp(x))."""
-    y = scalar.relu(x.data) + scalar.log(1 + scalar.exp(-abs(x.data)))
+    rest = scalar.log(1 + scalar.exp(-abs(x.data)))
+    y = scalar.relu(x.data) + rest
     return Value(y, (x,), "softplus", softplus_backward)
 
 
