@@ -229,9 +229,11 @@ def tell_of_later(modules: Sequence[Module], parameters: Sequence[Value]) -> Non
         later = own.keys() - {NAMES, *own[NAMES]} if NAMES in own and len(own) > len(own[NAMES]) + 1 else ()
         for name in later:
             place, inside = (type(module), name), list[Module]()
+            if place in TOLD:
+                continue
             leaves = [v for v in {*found(own[name], modules=inside)}.difference(parameters) if not v._prev]
             around = any(x is module for x in inside)  # it holds this module, and not the other way round
-            if leaves and not around and place not in TOLD:
+            if leaves and not around:
                 TOLD.add(place)
                 warnings.warn(
                     f"{type(module).__name__}.{name} holds Values, but came after __init__: they are not trained. If "

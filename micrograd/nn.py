@@ -7,6 +7,7 @@ from operator import methodcaller
 from typing import Any, TypeAlias
 
 from .engine import Value
+from .functional import is_row
 from .module import Module, named
 
 # What 0.1.0 exports, `random` and `Value` with it, and Module.
@@ -141,7 +142,7 @@ def activation_of(neuron: Neuron) -> tuple[str, Activation]:
 def inputs(x: Any, neuron: Neuron) -> list[Any]:
     """One sample as a list of Values or numbers, as many as `neuron` takes."""
     sample: list[Any] = list(x) if hasattr(x, "__iter__") and getattr(x, "ndim", True) else [x]
-    if sample and getattr(sample[0], "ndim", isinstance(sample[0], list | tuple)):  # a row, and no number
+    if is_row(sample):
         raise ValueError(
             f"{neuron!r} takes one sample at a time, got a batch of {len(sample)}: "
             f"write [model(x) for x in X], or micrograd.vmap(model)(X)"

@@ -57,7 +57,7 @@ def operator(op: str) -> tuple[Any, Any]:
 
 def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
     """The result of an operation, with the type that it has for numbers of the types of the operands."""
-    kinds = [x.kind if type(x) is Symbol else type(x) for x in operands]
+    kinds = [*map(kind_for, operands)]
     if op == "**" and type(operands[1]) is not Symbol and operands[1] < 0:  # 2 ** -1 is no whole number
         kinds[0] = float
     result.kind = kind_of(op, *kinds)
@@ -66,6 +66,12 @@ def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
             looked_at("the + of two bools of NumPy")(result)
         result.kind = int
     return result
+
+
+def kind_for(x: Any) -> type:
+    """The type of the number that `x` is, or stands for."""
+    kind: type = x.kind if type(x) is Symbol else type(x)
+    return kind
 
 
 @functools.cache
@@ -87,7 +93,7 @@ def comparison(op: str) -> Callable[..., Any]:
             if op in ("==", "!=") and not isinstance(other, ARRAY):  # Python would say whether they are the same object
                 raise refused(look(f"{op} with something of type {type(other).__name__}"))
             return NotImplemented
-        return of_kind(kind_of(op, x.kind, other.kind if type(other) is Symbol else type(other)), compare(x, y))
+        return of_kind(kind_of(op, x.kind, kind_for(other)), compare(x, y))
 
     return method
 
@@ -114,7 +120,7 @@ def logic(compute: Callable[[Any, Any], Any]) -> Callable[..., Any]:
         y = plain(other)
         if y is NotImplemented:
             return NotImplemented
-        kinds = {x.kind, other.kind if type(other) is Symbol else type(other)}
+        kinds = {x.kind, kind_for(other)}
         if not kinds.issubset(BOOLS):
             raise refused(look("& or | or ^ with what is no bool"))
         return of_kind(bool if kinds == {bool} else BOOLS[-1], compute(x, y))
