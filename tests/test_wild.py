@@ -655,6 +655,7 @@ def test_bools_of_numpy_are_counted_and_not_added():
     assert mixed() == 0.5
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion")  # which Python 3.12 begins to tell
 @pytest.mark.parametrize(
     "f", [lambda a: (a > 0) | 2, lambda a: ~(a > 0), lambda a: (a > 0) << 1, lambda a: 1 >> (a > 0)]
 )
