@@ -180,7 +180,7 @@ class Value(Compatible):
         """self ** other"""
         if type(other) is not Value and (other := lift(other)) is NotImplemented:
             return NotImplemented
-        if isinstance(other, Constant) and isinstance(k := other.data, float):  # as in x**2: no gradient goes to the 2
+        if isinstance(other, Constant) and type(k := other.data) is float:  # as in x**2: no gradient goes to the 2
             return Value(constant_power(self.data, k), (self,), f"**{k:g}", constant_power_backward(k))
         return Value(scalar.power(self.data, other.data), (self, other), "**", Value._pow_backward)
 
@@ -349,7 +349,7 @@ class AllOrNothing:
             for leaf, grad in zip(self.leaves, self.before):
                 leaf.grad = grad
         elif isinstance(self.root.data, Value):
-            make_plain([leaf for leaf in self.leaves if isinstance(leaf.data, float)])
+            make_plain([leaf for leaf in self.leaves if type(leaf.data) is float])
 
 
 def make_plain(leaves: list[Value]) -> None:

@@ -94,7 +94,7 @@ def embedding(input: Any, weight: Sequence[Sequence[Any]]) -> list[Any]:
     """The rows of `weight` that tokens stand for: `weight[token]` for one, a list of rows for a list of tokens.
 
     In a compiled function the tokens may be arguments, and other tokens run the same program; a row is nan there where
-    its token is out of range. As in PyTorch, rows that were not looked up get gradients of 0.
+    its token is no index of one. As in PyTorch, rows that were not looked up get gradients of 0.
 
     Args:
         input: a token, which is a whole number, the index of a row; or a list of tokens, also of lists.
@@ -121,9 +121,9 @@ def embedding(input: Any, weight: Sequence[Sequence[Any]]) -> list[Any]:
         if isinstance(token, Iterable) and not isinstance(token, str):
             return [look_up(one) for one in token]
         if is_symbolic(token):
-            last = float(len(rows) - 1)
-            inside = [Value.where_le(0.0, token, x, math.nan) for x in choose(token, rows, 0)]
-            return entries([Value.where_le(token, last, x, math.nan) for x in inside])
+            *row, found = choose(token, [[*row, Value(float(i))] for i, row in enumerate(rows)], 0)
+            least = [Value.where_le(found, token, x, math.nan) for x in row]
+            return entries([Value.where_le(token, found, x, math.nan) for x in least])
         if not hasattr(token, "__index__"):
             raise TypeError(f"a token is the index of a row, a whole number; got {token!r}")
         if not 0 <= token < len(rows):

@@ -33,7 +33,7 @@ def number(x: object) -> Number:
         raise RuntimeError(f"no gradient of a Value comes back to {x!r}: pass its number, tensor.item()")
     plain: Any = x.item() if getattr(x, "ndim", None) == 0 else x  # type: ignore[attr-defined]
     if isinstance(plain, Real):
-        return float(plain)
+        return plain if hasattr(type(plain), "where_le") else float(plain)
     hint = f"; its number is {'array' if hasattr(x, 'dtype') else 'x'}.item()" if getattr(x, "size", None) == 1 else ""
     raise TypeError(f"expected one real number, got {x!r} of type {type(x).__name__}{hint}")
 
@@ -52,7 +52,7 @@ def generic(f: Callable[[float], float]) -> Callable[[Number], Number]:
 
     @wraps(f)
     def function(x: Number) -> Number:
-        return f(x) if isinstance(x, float) else ask(function, x)
+        return f(x) if type(x) is float else ask(function, x)
 
     return function
 
@@ -60,7 +60,7 @@ def generic(f: Callable[[float], float]) -> Callable[[Number], Number]:
 def where_le(a: Number, b: Number, x: Number, y: Number) -> Number:
     """`x` where `a <= b`, else, also for nan, `y`. All kinks are made of it: as it chooses and does not
     multiply, nothing is left of an infinity on the other side."""
-    if isinstance(a, float) and isinstance(b, float):
+    if type(a) is type(b) is float:
         return x if a <= b else y
     return ask(where_le, a, b, x, y)
 
@@ -90,7 +90,7 @@ def divide(a: Number, b: Number) -> Number:
 
 def power(a: Number, b: Number) -> Number:
     """`a ** b`, as C's `pow` does it: never complex, never an OverflowError."""
-    if not (isinstance(a, float | int) and isinstance(b, float | int)):
+    if hasattr(type(a), "where_le") or hasattr(type(b), "where_le"):
         return a**b
     try:
         return math.pow(a, b)
@@ -155,12 +155,12 @@ def relu(x: float) -> float:
 
 
 def maximum(a: Number, b: Number) -> Number:
-    if isinstance(a, float) and isinstance(b, float):
+    if type(a) is type(b) is float:
         return a if a >= b or a != a else b
     return ask(maximum, a, b)
 
 
 def minimum(a: Number, b: Number) -> Number:
-    if isinstance(a, float) and isinstance(b, float):
+    if type(a) is type(b) is float:
         return a if a <= b or a != a else b
     return ask(minimum, a, b)

@@ -1,12 +1,11 @@
 """Operations and programs that run alike on Values, on PyTorch tensors and under `compile`, and how to compare them."""
 
-import itertools
 import math
 import operator
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
@@ -38,8 +37,13 @@ BINARY: dict[str, Callable[..., Any]] = {
 
 
 def hidden(x: Any) -> Callable[[], Any]:
-    """A function that returns `x`, which the compiler cannot find in it, as in a library written in C."""
-    return itertools.repeat(x).__next__
+    """A function that returns `x`, which has no name there: it is in the frame of a generator."""
+    return forever(x).__next__
+
+
+def forever(x: Any) -> Iterator[Any]:
+    while True:
+        yield x
 
 
 def leaf(x: float) -> Any:

@@ -135,13 +135,6 @@ def test_comparisons_go_into_what_follows(f):
     assert len(compiled.order) == 1
 
 
-def test_a_comparison_may_hang_on_rounding():
-    """Whether 0.1 + 0.2 + 0.3 and the same in another order are equal is no reason to refuse."""
-    ws = [Value(0.1 * (1 + i % 3)) for i in range(30)]
-    f = micrograd.compile(lambda: (sum(ws), sum(w.data for w in ws) <= 6.0))
-    assert f()[0].data == pytest.approx(6.0)  # type: ignore[union-attr]
-
-
 def test_what_needs_the_number_while_tracing_is_refused():
     a = Value(2.0)
     for f in (
@@ -637,8 +630,7 @@ def test_messages_say_what_came_and_what_to_write():
 # ---- found by reading the promises and not the code ----
 
 
-def test_bools_of_numpy_are_counted_and_not_added():
-    """np.True_ + np.True_ is True, where bools of Python make 2."""
+def test_bools_of_numpy_are_counted():
     w = Value(2.0)
     mean = micrograd.compile(
         lambda X, y: (w * X[0], np.mean([x > 0 for x in X]), np.sum([(x > 0) == (y > 0) for x in X]))
@@ -647,8 +639,6 @@ def test_bools_of_numpy_are_counted_and_not_added():
         got, want = mean(X, 1.0)[1:], mean.function(X, 1.0)[1:]
         assert got == want
     assert len(mean.order) == 1
-    with pytest.raises(TypeError, match=r"the [+] of two bools of NumPy looks at a number"):
-        micrograd.compile(lambda x: (x[0] > 0) + (x[0] > 1))(np.ones(1))
     both = micrograd.compile(lambda x: ((x[0] > 0) * (x[0] > 1), (x[0] > 0) | (x[0] > 1), (x[0] > 0) + 1))
     assert [both(np.array([x])) for x in (0.5, 2.0)] == [(False, True, 2), (True, True, 2)]
     mixed = micrograd.compile(lambda: np.mean([w.data >= 1, np.float64(1.0) < np.float64(0.5)]))

@@ -35,12 +35,14 @@ R = TypeVar("R")
 
 
 @overload
-def compile(function: Callable[P, R], *, static: Sequence[str] = ..., maxsize: int = ...) -> Compiled[P, R]: ...
+def compile(
+    function: Callable[P, R], *, static: Sequence[str] = ..., maxsize: int = ..., check: bool = ...
+) -> Compiled[P, R]: ...
 @overload
 def compile(
-    function: None = None, *, static: Sequence[str] = ..., maxsize: int = ...
+    function: None = None, *, static: Sequence[str] = ..., maxsize: int = ..., check: bool = ...
 ) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
-def compile(function: Any = None, *, static: Sequence[str] = (), maxsize: int = 64) -> Any:
+def compile(function: Any = None, *, static: Sequence[str] = (), maxsize: int = 64, check: bool = False) -> Any:
     """Run a function that computes with Values as a tensor program: same results, same gradients, much faster.
 
     The first call traces the function, which runs it twice, and looks for the matrix products in its graph of scalars.
@@ -108,9 +110,9 @@ def compile(function: Any = None, *, static: Sequence[str] = (), maxsize: int = 
     functions, these run as they are while it is traced; for a `backward()` there that traces it must not wait.
     """
     if function is None:
-        return functools.partial(compile, static=static, maxsize=maxsize)
+        return functools.partial(compile, static=static, maxsize=maxsize, check=check)
     if isinstance(function, staticmethod | classmethod):  # which say how it is called as an attribute of a class
-        return type(function)(compile(function.__func__, static=static, maxsize=maxsize))
+        return type(function)(compile(function.__func__, static=static, maxsize=maxsize, check=check))
     from .compiled import Compiled
 
-    return Compiled(function, static, maxsize)
+    return Compiled(function, static, maxsize, check)

@@ -13,11 +13,12 @@ from typing import Any, TypeAlias
 from ..compat import data_of
 from ..engine import Value
 from ..vmap import Compiling, compiling, loop
-from .arrays import np
 from .backward import gradients, seed, standing_in
-from .structure import Results, listed, result_like, take_apart, twin, unflatten, values_in
+from .callers import name_of
+from .guards.arguments import listed, put_together, take_apart
+from .guards.arrays import np
+from .results import Results, result_like, twin, values_in
 from .symbol import ENTER, Axis, Symbol
-from .uses import name_of
 
 Samples: TypeAlias = Sequence[tuple[Any, ...]]
 
@@ -114,7 +115,7 @@ class Batch(Value):
 
     def call(self, function: Callable[..., Any], structure: Any, values: Sequence[Value]) -> Results:
         with during(loop):
-            returned = function(*unflatten(structure, iter(self.given), iter(values)))
+            returned = function(*put_together(structure, iter(self.given), iter(values)))
         return Results(name_of(function), returned)
 
     def has(self, x: Any) -> bool:
@@ -181,7 +182,7 @@ def enter(op: str, column: Sequence[Any], axis: Axis) -> Any:
     if op == "samples":  # plain numbers, through which no gradient goes
         symbols = [Symbol.detach(x) if type(x) is Symbol else x for x in symbols]
     symbol = on(axis, Symbol(op, *symbols))
-    symbol.line, symbol.kind = None, getattr(first, "kind", type(first))
+    symbol.line = None
     return symbol
 
 
@@ -191,9 +192,7 @@ def pick(x: Any, i: int) -> Any:
         return x
     if x.op in ENTER:
         return x.args[i]
-    picked = on(None, Symbol("pick", x, i))
-    picked.kind = x.kind
-    return picked
+    return on(None, Symbol("pick", x, i))
 
 
 def total(x: Any, rows: Sequence[int], axis: Axis) -> Any:

@@ -7,20 +7,19 @@ from typing import Any
 
 from ..engine import Value, nothing
 from ..vmap import Compiling, is_vmap
-from .arrays import BOOLS, np
 from .backward import seed
 from .check import LARGE, Check
 from .cost import is_narrow
 from .floats import FloatProgram
-from .home import View, settle
+from .guards.arguments import Arguments, listed
+from .guards.arrays import BOOLS, np
+from .guards.reach import Reach
+from .home import settle
 from .program import Program
+from .results import PLAIN, Results, result_like, twin
 from .row import Row
-from .signature import Signature
-from .structure import PLAIN, Results, kinds, result_like, twin
-from .surroundings import Surroundings
-from .symbol import Symbol, number
-from .trace import Trace, trace
-from .turn import undisturbed
+from .symbol import Symbol
+from .trace import Trace, refuse_lost, run_plainly, trace
 
 CHANGED = (
     "the data of {} is another than in the call of the compiled function, of which backward() has kept numbers: call "
@@ -29,16 +28,17 @@ CHANGED = (
 
 
 class Call:
-    """The program for one structure of arguments, and for what there is around a function.
+    """The program for one structure of arguments, and for what a function reaches.
 
     Args:
         function: what is compiled.
         name: what it is called.
         key: that of the arguments, under which the call is kept.
         given: arguments of that structure.
+        always: whether every call is compared with the function.
 
     Attributes:
-        around: what the function can reach.
+        around: what the function reaches.
         inputs: for each argument with numbers its name, and their Symbols.
         leaves: the Values that the program depends on, in its order; for one that is an argument, its position.
         again: whether a later call has used it.
@@ -47,49 +47,41 @@ class Call:
         TypeError: the function cannot be compiled.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Signature):
+    def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Arguments, always: bool):
         self.name, self.key, self.structures, self.again = name, key, given.structures, False
-        self.is_vmap = is_vmap(function)
-        roots = {name: function, **given.roots()}
-        passed, bearers = dict(zip(given.names, given.arguments)), given.bearers()
-        self.around = Surroundings(roots, passed, bearers)
-        if [v for v in (*self.around.values, *given.values) if settle(v)]:  # now they look as Values do
-            self.around = Surroundings(roots, passed, bearers)
-        self.inputs = [(n, [number(kind) for kind in kinds(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
+        self.always, self.is_vmap = always, is_vmap(function)
+        roots, passed = {name: function, **given.wholes()}, dict(zip(given.names, given.given))
+        reached = Reach({**roots, **passed})
+        for v in reached.values:
+            settle(v)  # now they look as Values do
+        plain, known = run_plainly(
+            name, lambda: given.call(function, given.given), {**roots, **passed}, reached.values
+        )
+        self.around = Reach(roots)  # with what it has imported or cached
+        self.inputs = [(n, [Symbol("input") for _ in listed(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
-        # are the same; its gradient is the sum of theirs. Not so where the function asks which are the same.
+        # are the same; its gradient is the sum of theirs.
         twins = [twin(v, v.data) for v in given.values]
-        if self.around.tells_apart:
-            twins = [x if isinstance(x, Value) else twins[x] for x in given.identities(self.around.values)]
 
         def on_symbols() -> Any:
             numbers = iter([symbol for _, symbols in self.inputs for symbol in symbols])
-            return given.call(function, given.filled(numbers, iter(twins), self.around.tells_apart))
+            return given.call(function, given.filled(numbers, iter(twins)))
 
-        mentioned = dict.fromkeys([*self.around.values, *given.values, *twins])
-        self.written, plain = trace(
-            name, lambda: given.call(function, given.arguments), on_symbols, [*mentioned], self.around
-        )
-        if self.around.held.grown or not self.around.held.hold():  # what it has imported or cached is around it, too
-            self.around = Surroundings(roots, passed, bearers)
-        asks = self.around.asks
-        self.asks = asks._replace(types=asks.types or self.written.typed)
-        self.of_data = self.asks.types and "data" in self.around.used  # whether for types of these as well
-        self.asking = self.of_data or any(asks)
-        self.asked = self.answers(given)
+        self.written = trace(name, on_symbols, [*dict.fromkeys([*known, *twins])], self.around)
+        refuse_lost(self.written, plain, [*reached.values, *given.values])
         if nested := [v for v in self.written.leaves if isinstance(v.data, Value)]:
             raise TypeError(f"{name} uses {nested[0]!r}: {PLAIN}")
         self.program = made(name, self.written, self.inputs)
-        self.connect({v: i for i, v in enumerate(twins) if v not in self.around.values})
+        self.connect({v: i for i, v in enumerate(twins)}, plain)
         self.check = Check(name, function, self.around)
-        numbers = {leaf: leaf.data for leaf in self.row_of(given.values).values}
-        self.check.results(given, numbers, Results(name, self(given)), plain)
+        self.compare(given, self.run(given), plain)
 
-    def connect(self, argument: dict[Value, int]) -> None:
+    def connect(self, argument: dict[Value, int], plain: Results) -> None:
         """Find out where leaves come from in a call, and how results are made.
 
         Args:
             argument: of a Value that stands for one among the arguments, for which.
+            plain: what the plain run returned.
         """
         self.leaves: list[Any] = [argument.get(v, v) for v in self.program.leaves]
         self.slots = [(slot, i) for slot, i in enumerate(self.leaves) if type(i) is int]
@@ -98,9 +90,10 @@ class Call:
         self.history = [v for v in self.leaves if isinstance(v, Value) and v._prev]
         computed = {id(x): i for i, x in enumerate(self.written.computed)}  # which `written` keeps
         places = [(x, computed.get(id(x)), argument.get(x)) for x in self.written.results.items]
+        bools = [type(x) in BOOLS for x in plain.items] + [False] * len(places)  # the numbers of more are compared later
         self.results = [
-            (place, seed(place), type(x) is Value and not vars(x) and place is not None, self.maker(x, place, i))
-            for x, place, i in places
+            (place, seed(place), type(x) is Value and not vars(x) and place is not None, self.maker(x, place, i, is_bool))
+            for (x, place, i), is_bool in zip(places, bools)
         ]
         index = self.written.results.index
         self.items = {places[i][1]: k for k, i in enumerate(index)}  # of what is computed, where it is returned
@@ -121,44 +114,32 @@ class Call:
             self.last = values, row
         return row
 
-    def fits(self, given: Signature) -> bool:
-        """Whether this serves arguments of its structure: what is around is what it was, and so is what the function
-        may ask of them beside their numbers. Not while another thread traces a function of the same Values."""
+    def fits(self, given: Arguments) -> bool:
+        """Whether this serves arguments of its structure: what the function reaches is what it was. Not while another
+        thread traces a function of the same Values."""
         if Compiling.running:
             data = [v.data for v in self.row_of(given.values).values]
             if Symbol in map(type, chain(data, *given.numbers)):
                 return False
-        return (not self.asking or self.asked == self.answers(given)) and self.around.held.hold()
+        return self.around.holds()
 
-    def answers(self, given: Signature) -> list[Any]:
-        found = given.asked(self.asks, self.around.values) if any(self.asks) else []
-        if self.of_data:  # an optimiser, whose Values are views, makes floats
-            found += [float if type(v) is View else type(v.data) for v in (*self.around.values, *given.values)]
-        return found
+    def compare(self, given: Arguments, returned: Any, plain: Results) -> None:
+        """Compare what the program returned with what the function did."""
+        numbers = {leaf: leaf.data for leaf in self.row_of(given.values).values}
+        self.check.results(given, numbers, Results(self.name, returned), plain)
 
-    def gradients(self, *asked: Any) -> tuple[Sequence[int], Sequence[float], Sequence[int]]:
-        """Those of the program. Where somebody's code is part of its ways back, and something around has changed since
-        the call, these are found anew, as that code is now, and not kept."""
-        if not self.written.by_hand or self.around.held.hold():
-            return self.program.gradients(*asked)
-        with undisturbed():
-            kept, self.program.ways = self.program.ways, {}
-            try:
-                return self.program.gradients(*asked)
-            finally:
-                self.program.ways = kept
-
-    def maker(self, x: Any, place: int | None, argument: int | None) -> Callable[..., Any]:
+    def maker(self, x: Any, place: int | None, argument: int | None, is_bool: bool) -> Callable[..., Any]:
         """Makes one result of the numbers that were computed, the Values among the arguments, and the call.
 
         Args:
             x: what it was in the trace.
             place: where its number is, if it is computed.
             argument: which of the Values among the arguments it is.
+            is_bool: whether it is a bool when the function runs as it is.
         """
         if argument is not None:
             return lambda numbers, values, parent: values[argument]
-        if getattr(x, "kind", None) in BOOLS and place is not None:
+        if is_bool and place is not None:
             return lambda numbers, values, parent: bool(numbers[place])
         if not isinstance(x, Value):
             return lambda numbers, values, parent: x if place is None else numbers[place]
@@ -166,7 +147,14 @@ class Call:
             return lambda numbers, values, parent: result_like(x, numbers[place], parent, seed(place))
         return lambda numbers, values, parent: x if x in self.written.leaves else twin(x, x.data)
 
-    def __call__(self, given: Signature) -> Any:
+    def __call__(self, given: Arguments) -> Any:
+        """Run the program, and, if so wanted, the function, too."""
+        returned = self.run(given)
+        if self.always:
+            self.compare(given, returned, Results(self.name, given.call(self.check.function, given.given)))
+        return returned
+
+    def run(self, given: Arguments) -> Any:
         """Run the program."""
         values, program, row = given.values, self.program, self.row_of(given.values)
         leaves, history = row.values, self.history
@@ -186,8 +174,8 @@ class Call:
             parts: dict[int, Any] = node.grad
             outputs = tuple(sorted(parts))
             seeds, arguments = [parts[i] for i in outputs], (*bound, *kept)
-            reached, gradients, met = self.gradients(outputs, seeds, arguments, not history)
-            if program.unchecked and self.size <= LARGE and self.around.held.hold():
+            reached, gradients, met = program.gradients(outputs, seeds, arguments, not history)
+            if (program.unchecked or self.always) and self.size <= LARGE and self.around.holds():
                 items = {self.items[i]: seed for i, seed in parts.items()}
                 found = dict.fromkeys(leaves, 0.0)
                 for i, g in zip(reached, map(float, gradients)):  # one that is passed twice gets the sum

@@ -1,13 +1,14 @@
-"""Whose code calls: somebody's, of which the line matters, or that of this package."""
+"""Whose code it is: somebody's, of which the line matters, that of this package, or that of a library."""
 
 import functools
 import os
 import pathlib
 import sys
-from collections.abc import Callable
+import sysconfig
 from typing import Any, NamedTuple
 
 NUMPY = f"{os.sep}numpy{os.sep}"
+PYTHON = sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 
 
 class Own(dict[str, bool]):
@@ -21,6 +22,14 @@ class Own(dict[str, bool]):
 
 OWN = Own()
 FOLDER = str(pathlib.Path(Own.__missing__.__code__.co_filename).parents[1]) + os.sep
+
+
+@functools.cache
+def is_library(file: str) -> bool:
+    """Whether a file is part of Python, or of an installed package, this one included."""
+    path = pathlib.Path(file)
+    installed = not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+    return installed or file.startswith((FOLDER, "<frozen")) or any(map(path.is_relative_to, PYTHON))
 
 
 class Line(NamedTuple):
@@ -41,35 +50,5 @@ def calling_line() -> Line:
     return line_at(file, frame.f_lineno)
 
 
-def called_from_here() -> bool:
-    """Whether this package called the function that asks, itself or through NumPy."""
-    frame: Any = sys._getframe(2)
-    while NUMPY in frame.f_code.co_filename:
-        frame = frame.f_back
-    own: bool = OWN[frame.f_code.co_filename]
-    return own
-
-
-def at_once(f: Callable[..., Any], look: Exception, looks: list[Exception]) -> Callable[..., Any]:
-    """An attribute that NumPy asks an object in an array for, and calls while the same instruction of somebody's code
-    is carried out. Where that does not happen somebody has asked, for one that a number has not: a `look`."""
-    frame = sys._getframe(2)
-    place = frame.f_lasti
-    looks.append(look)
-
-    def call() -> Any:
-        if sys._getframe(1) is frame and frame.f_lasti == place:
-            looks.remove(look)
-        return f()
-
-    return call
-
-
-@property  # type: ignore[misc]
-def number_class(self: Any) -> Any:
-    """`__class__` of what stands for a number of some `kind`: isinstance() gives somebody's code the answer that it
-    gets for the number, and `typed` tells that it was asked."""
-    if called_from_here():
-        return type(self)
-    type(self).typed = True
-    return self.kind
+def name_of(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))

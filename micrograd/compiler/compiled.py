@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import sys
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
@@ -13,19 +14,17 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from ..engine import Value
 from ..vmap import compiling
 from .call import Call
+from .callers import name_of
+from .guards.arguments import Arguments, Whole, take_apart
+from .lock import undisturbed
 from .program import Program
 from .refusal import shorten
-from .signature import Signature
-from .structure import NUMBER, Whole, alike, take_apart
-from .turn import turn, undisturbed
-from .uses import name_of
 
-OFTEN = 8  # so many times something may change before it is told
-STRUCTURES = (
-    "pass lists of equal length with numbers (1.0 and 0.0 for True and False), and instead of what is static the "
-    "numbers that follow from it (the rate, not the step)"
+OFTEN = 8  # at so many changes of one thing it is told
+CURE = (
+    "pass it as an argument; as arguments, pass numbers and Values in lists of equal length (1.0 and 0.0 for True and "
+    "False), and instead of what is static the numbers that follow from it (the rate, not the step)"
 )
-
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -39,7 +38,7 @@ class Compiled(Generic[P, R]):
     __qualname__: str
     __wrapped__: Callable[P, R]
 
-    def __init__(self, function: Callable[P, R], static: Sequence[str], maxsize: int):
+    def __init__(self, function: Callable[P, R], static: Sequence[str], maxsize: int, check: bool):
         functools.update_wrapper(self, function)
         self.name = name_of(function)
         parameters: Any = ()
@@ -51,14 +50,15 @@ class Compiled(Generic[P, R]):
             raise ValueError(f"static={static!r}: {self.name} has no argument {', '.join(sorted(unknown))}")
         if not isinstance(maxsize, int) or maxsize < 1:
             raise ValueError(f"maxsize={maxsize!r}: at least 1 program is kept, a whole number of them")
-        self.function, self.maxsize = function, maxsize
+        self.function, self.maxsize, self.check = function, maxsize, check
         self.static = tuple(static)
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.nameless = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
         self.calls: dict[Hashable, list[Call]] = {}
         self.recent: tuple[Hashable, list[Call]] = None, []  # the last key, and what was found
         self.order: list[Call] = []  # in which they were traced
-        self.changes: Counter[str] = Counter()
+        self.changes: Counter[str] = Counter()  # how often something was another
+        self.told: set[str] = set()  # what takes long to compare
         self.usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
         self.own = {*vars(self), "own"} - {*getattr(function, "__dict__", ())}  # attributes; others are somebody's
 
@@ -67,16 +67,11 @@ class Compiled(Generic[P, R]):
             return self.function(*args, **kwargs)
         given = self.take_apart(args, kwargs)
         call = self.fitting(given)
-        if call is None:
-            with turn.wait() as mine:
-                if not mine:  # it is right without a program, too, and may be what that thread waits for
-                    return self.function(*args, **kwargs)
-                try:
-                    call = self.call_for(given)
-                except Exception as error:
-                    shorten(error)
-                    raise
-        result: R = call(given)
+        try:
+            result: R = (call or self.call_for(given))(given)
+        except Exception as error:
+            shorten(error)
+            raise
         return result
 
     def __dir__(self) -> list[str]:
@@ -105,7 +100,7 @@ class Compiled(Generic[P, R]):
         if named is self:
             return self.__qualname__
         added = {name: x for name, x in vars(self).items() if name not in self.own}
-        return Compiled, (self.function, self.static, self.maxsize), added
+        return Compiled, (self.function, self.static, self.maxsize, self.check), added
 
     def __repr__(self) -> str:
         return f"compile({self.function!r})"
@@ -151,19 +146,19 @@ class Compiled(Generic[P, R]):
             raise TypeError(f"from_torch takes what to_torch made, got {exported!r:.50}")
         exported.bring_back()
 
-    def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Signature:
+    def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Arguments:
         """What there is in the arguments of a call."""
         kinds = (*map(type, args),)
         if not kwargs and kinds in self.usual:
             values = [x for x in args if isinstance(x, Value)]
-            return Signature(
+            return Arguments(
                 [*args], len(args), *self.usual[kinds], [() if isinstance(x, Value) else [x] for x in args], values
             )
         names = self.names[: len(args)]
         names += [f"argument{i}" for i in range(len(self.names), len(args))] if len(args) > len(self.names) else ()
         names += kwargs
-        given = Signature([*args, *kwargs.values()], len(args), names, [], [], [])
-        for i, (name, x) in enumerate(zip(names, given.arguments)):
+        given = Arguments([*args, *kwargs.values()], len(args), names, [], [], [])
+        for i, (name, x) in enumerate(zip(names, given.given)):
             found: list[Any] = []
             static = name in self.static and (i < len(args) or name not in self.nameless)
             try:
@@ -172,13 +167,13 @@ class Compiled(Generic[P, R]):
                 raise TypeError(
                     f"{self.name}: {name} has lists in lists without end; pass it in a plain list"
                 ) from None
-            given.structures.append(("number", type(x)) if structure == NUMBER and type(x) is not float else structure)
+            given.structures.append(structure)
             given.numbers.append(found)
         if {*kinds} <= {float, Value} and not kwargs and not self.static:
             self.usual[kinds] = given.names, given.structures
         return given
 
-    def fitting(self, given: Signature) -> Call | None:
+    def fitting(self, given: Arguments) -> Call | None:
         """How calls of a signature are done, with what there is around the function now, if that is known."""
         key = given.key()
         recent = self.recent
@@ -191,28 +186,16 @@ class Compiled(Generic[P, R]):
         return None
 
     @undisturbed()
-    def call_for(self, given: Signature) -> Call:
+    def call_for(self, given: Arguments) -> Call:
         """How they are done."""
         if call := self.fitting(given):  # perhaps another thread has found it just now
             return call
         key = given.key()
         calls = self.calls.get(key, [])
-        last = self.order[-1].structures if self.order else []
-        useless = len(self.order) >= OFTEN and not any(call.again for call in self.order[-OFTEN:])
-        if calls:
-            held = calls[0].around.held
-            self.tell_of(changed := held.changes() or held.lost(), "pass it as an argument")
-            if useless:
-                self.tell_of_each(changed, "was another", "pass it as an argument, with as many numbers each time")
-        else:
-            before = given._replace(structures=last).roots()
-            others = [name for name, x in given.roots().items() if self.is_another(x, before.get(name, x))]
-            self.tell_of(others, "pass its numbers and Values as arguments, in lists or dicts")
-            if useless and not others:
-                pairs = zip(given.names, given.arguments, given.structures, last)
-                others = [n for n, x, new, old in pairs if new != old and alike(x) != (type(x), id(x))]
-                self.tell_of_each(others, "had another length, type, text, bool or static value", STRUCTURES)
-        call = Call(self.function, self.name, key, given)
+        if self.order:
+            self.tell_of(calls[0].around.changes() if calls else self.others(given))
+        call = Call(self.function, self.name, key, given, self.check)
+        self.tell_of_much(call)
         self.calls[key] = [call, *calls]
         self.recent = key, self.calls[key]
         self.order.append(call)
@@ -223,24 +206,36 @@ class Compiled(Generic[P, R]):
                 del self.calls[oldest.key]
         return call
 
-    def is_another(self, x: Any, before: Any) -> bool:
-        """Whether `x` is an object that is known by being that one, and not the one before. Those of which this is a
-        method are expected to be many."""
-        return x is not before and alike(x) == (type(x), id(x)) and getattr(type(x), self.name, None) is not self
+    def others(self, given: Arguments) -> list[str]:
+        """The names of the arguments of which all that is no number and no Value is another than in the last trace."""
+        last = self.order[-1]
+        if last.again:  # which has been worth its trace
+            return []
+        return [name for name, new, old in zip(given.names, given.structures, last.structures) if new != old]
 
-    def tell_of_each(self, changed: Sequence[str], how: str, cure: str) -> None:
-        """Warn of what is another at each call, be it under another name."""
-        if changed and all(self.changes[name] < OFTEN for name in changed):
-            text = f"{changed[0]} {how} in each of the last {OFTEN} calls, and {self.name} was traced anew each time"
-            warnings.warn(f"{text}: {cure}", stacklevel=5)
+    def tell_of(self, changed: Sequence[str]) -> None:
+        """Warn, once, of what is another for the eighth time."""
+        for name in changed[:1]:
+            self.changes[name] += 1
+            if self.changes[name] == OFTEN:
+                warnings.warn(
+                    f"{name} was another for the {OFTEN}th time, and {self.name} was traced anew each time: {CURE}",
+                    stacklevel=5,
+                )
 
-    def tell_of(self, changed: Sequence[str], cure: str) -> None:
-        """Warn of what changes again and again."""
-        self.changes.update(changed)
-        if often := [name for name in changed if self.changes[name] >= OFTEN]:
-            count = self.changes[often[0]]
-            text = f"{often[0]} changed {count} times, and {self.name} was traced anew each time: {cure}"
-            warnings.warn(text, stacklevel=5)
+    def tell_of_much(self, call: Call) -> None:
+        """Warn, once, of what takes long to compare in each call."""
+        for name, size in call.around.much().items():
+            if name not in self.told:
+                self.told.add(name)
+                start = time.perf_counter()
+                call.around.holds()
+                took = 1e3 * (time.perf_counter() - start)
+                warnings.warn(
+                    f"{self.name} reaches {size} through {name}, and each call takes {took:.2f} ms to see whether that "
+                    f"is still the same: pass it as an argument",
+                    stacklevel=5,
+                )
 
 
 def array_of(x: Any) -> Any:

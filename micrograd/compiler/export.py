@@ -6,8 +6,8 @@ from typing import Any
 from ..engine import Value
 from ..module import Module, flat, named, numbers
 from .call import Call
-from .signature import Signature
-from .surroundings import Surroundings
+from .guards.arguments import Arguments
+from .guards.reach import Reach
 
 try:
     import torch
@@ -25,7 +25,7 @@ class Exported(torch.nn.Module):
         given: arguments; the Modules that the function uses give the parameters their names.
     """
 
-    def __init__(self, compiled: Any, given: Signature):
+    def __init__(self, compiled: Any, given: Arguments):
         super().__init__()
         self._origin = Origin(compiled, given)
         self._paths: list[tuple[str, str]] = []  # of each parameter, the module that holds it, and its name there
@@ -34,7 +34,7 @@ class Exported(torch.nn.Module):
         self._register(call.around, [v for v in call.leaves if isinstance(v, Value)])
         self._trace(call, given)
 
-    def _register(self, surroundings: Surroundings, leaves: Sequence[Value]) -> None:
+    def _register(self, reach: Reach, leaves: Sequence[Value]) -> None:
         """Make the parameters: those that the Modules around the function name, and one for all other Values."""
         if results := [v for v in leaves if v._prev]:
             raise TypeError(
@@ -42,8 +42,9 @@ class Exported(torch.nn.Module):
                 f"parameter, and no gradient would go on to what it was computed from. Compute it inside the function"
             )
         wanted = set(leaves)
-        arguments = [("", x) for x in self._origin.given.arguments if isinstance(x, Module)]
-        for around, x in (*arguments, *surroundings.named):
+        arguments = [("", x) for x in self._origin.given.given if isinstance(x, Module)]
+        own = self._origin.compiled.name  # what the function itself is made of has no other name
+        for around, x in (*arguments, *((path.removeprefix(own), x) for path, x in reach.found)):
             for name, tensor in named(around, x):
                 if isinstance(x, Module) or not wanted.isdisjoint(flat(tensor)):
                     self._add(name, tensor)
@@ -96,7 +97,7 @@ class Exported(torch.nn.Module):
             traced = self._trace(self._origin.compiled.call_for(given), given)
         return traced(torch.cat([x.reshape(-1) for x in (*tensors, like.new_empty(0))]), xs)
 
-    def _trace(self, call: Call, given: Signature) -> "Traced":
+    def _trace(self, call: Call, given: Arguments) -> "Traced":
         position = {v: i for i, v in enumerate(self._origin.values)}
         order = [position.get(v) if isinstance(v, Value) else len(position) + v for v in call.leaves]
         if None in order:
@@ -131,7 +132,7 @@ class Origin:
         values: those of all parameters, one after the other.
     """
 
-    def __init__(self, compiled: Any, given: Signature):
+    def __init__(self, compiled: Any, given: Arguments):
         self.compiled, self.given = compiled, given
         self.values: list[Value] = []
 
@@ -141,11 +142,11 @@ class Origin:
     def __reduce__(self) -> Any:
         return type(None), ()
 
-    def like(self, xs: Sequence[torch.Tensor]) -> Signature:
+    def like(self, xs: Sequence[torch.Tensor]) -> Arguments:
         """Arguments like the examples, with the numbers of tensors."""
         tensors, given = iter(xs), self.given
         arguments = [
             x if structure[0] == "static" else as_example(next(tensors), x)
-            for x, structure in zip(given.arguments, given.structures)
+            for x, structure in zip(given.given, given.structures)
         ]
         return self.compiled.take_apart(*given.parted(arguments))  # type: ignore[no-any-return]

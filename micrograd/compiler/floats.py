@@ -17,7 +17,7 @@ from ..compat import data_of
 from .callers import Line
 from .names import Names
 from .program import Box, Program, Way
-from .structure import listed
+from .guards.arguments import listed
 from .symbol import COMMUTATIVE, GIVEN, STRANGE, Symbol, ordered
 from .trace import Trace
 

@@ -18,7 +18,7 @@ from .emit import NUMPY, RESERVED, Text, digits
 from .function import Const, Function, Step, Tensor, sources
 from .names import Names
 from .places import Places
-from .structure import tuple_of
+from .guards.arguments import inside, tuple_of
 from .symbol import ordered
 from .tensors import lower
 
@@ -182,7 +182,7 @@ def tensor_like(structure: Any) -> tuple[tuple[int, ...], str]:
     if kind == "numbers":
         return rest[0], "number"
     lists = kind in ("list", "array")
-    inner = [tensor_like(child) for child in rest[-1]] if lists else []
+    inner = [tensor_like(child) for child in inside(structure)] if lists else []
     shapes, kinds = {shape for shape, _ in inner} or {()}, {kind for _, kind in inner} | {""}
     if not lists or len(shapes) > 1 or len(kinds) > 2:
         raise TypeError("to_torch takes arguments that become tensors: rectangular lists of numbers, or of Values")

@@ -16,7 +16,7 @@ from .backward import standing_in
 from .callers import Line
 from .symbol import ENTER, GIVEN, Symbol
 from .trace import Trace, derivative
-from .turn import undisturbed
+from .lock import undisturbed
 
 FEW = 8  # so many ways back are kept, and one from everything
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from traceback import walk_tb
 from types import FrameType, TracebackType
 
-from .callers import NUMPY, OWN
-from .uses import is_taken
+from .callers import NUMPY, OWN, is_library
 
 WHY = (
     "looks at a number, but while a function is compiled its numbers are not known yet: the program must serve all "
@@ -71,7 +70,7 @@ def somebody(frames: Iterable[FrameType]) -> FrameType:
     """The first of no library; else the first that is not of this package or of NumPy; else the first of all."""
     files = [(frame, frame.f_code.co_filename) for frame in frames]
     foreign = [(frame, file) for frame, file in files if not OWN[file] and NUMPY not in file] or files
-    return next((frame for frame, file in foreign if not is_taken(file)), foreign[0][0])
+    return next((frame for frame, file in foreign if not is_library(file)), foreign[0][0])
 
 
 def met(error: BaseException) -> list[FrameType]:

@@ -4,20 +4,18 @@ Put Symbols where the floats of a computation were and run it again: instead of 
 computation, a graph of Symbols. What needs no number to come is worked out on the spot.
 """
 
+import contextlib
 import functools
 import math
-import sys
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Real
-from operator import add, eq, ge, gt, le, lt, mul, ne, neg, sub, truediv
 from typing import Any, ClassVar, NoReturn
 
 from ..compat import among_objects
-from .arrays import ARRAY, BOOLS, np
-from .callers import NUMPY, Line, at_once, called_from_here, calling_line, number_class
-from .refusal import look
-from .uses import is_taken
+from .callers import Line, calling_line
+from .guards.arrays import ARRAY, BOOLS
+from .refusal import look, met
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"
 STRANGE = "an operation added by hand looks on its way back at the data of a Value that it was not computed from"
@@ -25,16 +23,16 @@ STRANGE = "an operation added by hand looks on its way back at the data of a Val
 # x + 0, x - 0, x * 1, x / 1 and x ** 1 are x. (x * 0 is not 0: x may turn out to be inf or nan.)
 NEUTRAL = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0, "**": 1.0}
 COMMUTATIVE = ("+", "*")
-OPERATORS: dict[str, Any] = {
-    **{"+": add, "-": sub, "*": mul, "/": truediv, "**": pow, "neg": neg, "abs": abs},
-    **{"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne},
-}
 GIVEN = ("input", "leaf")  # numbers to come
 ENTER = ("samples", "stack")  # what leads to a batch
 # Those of `scalar.py`, which the class of a kind of number has; and those that NumPy asks each object in an array for.
 FUNCTIONS = "relu", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "maximum", "minimum", "where_le"
 UNIVERSAL = "exp", "log", "sqrt", "sin", "cos", "tanh"
 NUMBERS = (Real, *BOOLS)
+NOTE = (
+    "(while the function ran a second time, to be compiled, on Symbols: numbers that are not known yet, of which NumPy "
+    "has +, -, *, /, **, abs, exp, log, sqrt, sin, cos, tanh and what is made of these)"
+)
 
 
 def operator(op: str) -> tuple[Any, Any]:
@@ -44,47 +42,18 @@ def operator(op: str) -> tuple[Any, Any]:
         y = plain(other)
         if y is NotImplemented:
             return NotImplemented
-        if x.kind is not float:
-            return promoted(op, simplify(op, x, y), x, other)
         return x if type(y) is float and y == NEUTRAL[op] else simplify(op, x, y)
 
     def right(x: "Symbol", other: Any) -> Any:
         y = plain(other)
-        return y if y is NotImplemented else promoted(op, simplify(op, y, x), other, x)
+        return y if y is NotImplemented else simplify(op, y, x)
 
     return left, left if op in COMMUTATIVE else right
 
 
-def promoted(op: str, result: "Symbol", *operands: Any) -> "Symbol":
-    """The result of an operation, with the type that it has for numbers of the types of the operands."""
-    kinds = [*map(kind_for, operands)]
-    if op == "**" and type(operands[1]) is not Symbol and operands[1] < 0:  # 2 ** -1 is no whole number
-        kinds[0] = float
-    result.kind = kind_of(op, *kinds)
-    if np and op == "+" and result.kind is np.bool_:  # which is `or`; but sums and means of many count them
-        if NUMPY not in sys._getframe(2).f_code.co_filename:
-            looked_at("the + of two bools of NumPy")(result)
-        result.kind = int
-    return result
-
-
-def kind_for(x: Any) -> type:
-    """The type of the number that `x` is, or stands for."""
-    kind: type = x.kind if type(x) is Symbol else type(x)
-    return kind
-
-
-@functools.cache
-def kind_of(op: str, *kinds: Any) -> type:
-    try:
-        return type(OPERATORS[op](*(kind(1) for kind in kinds)))
-    except Exception:  # somebody's class, which is not made of a number
-        return float
-
-
 def comparison(op: str) -> Callable[..., Any]:
-    """The method for `x op other`: a number of the program as well, 1 or 0, and a bool where it is returned. Of nan, as
-    IEEE 754 has it, nothing is true but !=."""
+    """The method for `x op other`: a number of the program as well, 1 or 0. Of nan, as IEEE 754 has it, nothing is true
+    but !=."""
     compare = COMPARISONS[op]
 
     def method(x: "Symbol", other: Any) -> Any:
@@ -93,7 +62,7 @@ def comparison(op: str) -> Callable[..., Any]:
             if op in ("==", "!=") and not isinstance(other, ARRAY):  # Python would say whether they are the same object
                 raise refused(look(f"{op} with something of type {type(other).__name__}"))
             return NotImplemented
-        return of_kind(kind_of(op, x.kind, kind_for(other)), compare(x, y))
+        return compare(x, y)
 
     return method
 
@@ -114,23 +83,24 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def logic(compute: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """The method for &, | and ^ of bools."""
+    """The method for &, | and ^ of what comparisons give."""
 
     def method(x: "Symbol", other: Any) -> Any:
         y = plain(other)
         if y is NotImplemented:
             return NotImplemented
-        kinds = {x.kind, kind_for(other)}
-        if not kinds.issubset(BOOLS):
+        if not (is_truth(x) and is_truth(y)):
             raise refused(look("& or | or ^ with what is no bool"))
-        return of_kind(bool if kinds == {bool} else BOOLS[-1], compute(x, y))
+        return compute(x, y)
 
     return method
 
 
-def of_kind(kind: type, symbol: "Symbol") -> "Symbol":
-    symbol.kind = kind
-    return symbol
+def is_truth(x: Any) -> bool:
+    """Whether it is 1 or 0, as it was compared."""
+    if type(x) is not Symbol:
+        return x in (0.0, 1.0)
+    return x.op == "where_le" and all(map(is_truth, x.args[2:]))
 
 
 def plain(x: Any) -> Any:
@@ -176,8 +146,7 @@ def looked_at(what: str) -> Callable[..., Any]:
     """A method for what needs the number itself."""
 
     def method(self: "Symbol", *args: Any) -> NoReturn:
-        error = look(what)
-        raise error if called_from_here() else refused(error)  # for the text of an error here, nobody has looked
+        raise refused(look(what))
 
     return method
 
@@ -219,15 +188,12 @@ class Symbol(metaclass=Functions):
         args: what it is done to, Symbols and floats. Of "samples" and "stack", one for each sample; of "pick", the
             Symbol and which sample; of "total", the Symbol and which samples, None for all.
         axis: the batch that it belongs to.
-        kind: the type of the number that it stands for.
         line: the line of code that it came from; None for what leads to a batch.
     """
 
-    __slots__ = ("args", "axis", "kind", "line", "op")
-    __class__ = number_class
-    __hash__ = object.__hash__
+    __slots__ = ("args", "axis", "line", "op")
     looks: ClassVar[list[Exception]] = []  # what was refused
-    typed: ClassVar[bool] = False  # whether somebody has asked for the type of one
+    watched: ClassVar[bool] = False  # whether a function runs on Symbols
     # On the way back, of the operation whose gradient is computed: its line, and its result, which is known by then.
     at: ClassVar[Line | None] = None
     again: ClassVar[Any] = None
@@ -237,14 +203,24 @@ class Symbol(metaclass=Functions):
         self.args = args
         self.line: Line | None = Symbol.at or calling_line()
         self.axis: Axis | None = None
-        self.kind: type = float
         for x in args:
             if type(x) is Symbol and x.axis:
                 if self.axis and self.axis is not x.axis:
                     raise TypeError(KEPT)
                 self.axis = x.axis
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # isinstance() says of it what it says of the number
+        return float
+
+    def __hash__(self) -> int:
+        if Symbol.watched:
+            raise refused(look("hash, in a set or a dict,"))
+        return id(self)
+
     def __repr__(self) -> str:
+        if Symbol.watched:
+            raise refused(look("a text (print, str, repr, a format)"))
         return f"Symbol({self.op!r}, ...)"
 
     def __pos__(self, memo: Any = None) -> "Symbol":
@@ -263,16 +239,16 @@ class Symbol(metaclass=Functions):
         if self.op == "where_le" and all(type(x) is float for x in self.args[2:]):
             a, b, x, y = self.args
             return Symbol("where_le", a, b, -x, -y)
-        return promoted("neg", Symbol("neg", self), self)
+        return Symbol("neg", self)
 
     def __abs__(self) -> "Symbol":
-        return promoted("abs", Symbol("abs", self), self)
+        return Symbol("abs", self)
 
     __bool__ = looked_at("a test (if, while, and, or, not)")
     __eq__, __ne__ = comparison("=="), comparison("!=")
     __lt__, __le__, __gt__, __ge__ = comparison("<"), comparison("<="), comparison(">"), comparison(">=")
-    __and__ = __rand__ = logic(lambda a, b: Symbol("*", a, b))
-    __or__ = __ror__ = logic(lambda a, b: Symbol("maximum", a, b))
+    __and__ = __rand__ = logic(lambda a, b: where(1.0, a, b, 0.0))
+    __or__ = __ror__ = logic(lambda a, b: where(1.0, a, 1.0, b))
     __xor__ = __rxor__ = logic(COMPARISONS["!="])
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -288,21 +264,31 @@ class Symbol(metaclass=Functions):
     __reduce_ex__ = looked_at("pickle")
 
     def __getattr__(self, name: str) -> Any:
-        if name in UNIVERSAL:  # a float has none, but NumPy asks for it, and calls it
-            function = functools.partial(getattr(Symbol, name), self)
-            return at_once(function, look(f"asking for .{name}"), Symbol.looks)
-        libraries = is_taken(sys._getframe(1).f_code.co_filename)  # which do without
-        if not libraries and not name.startswith("__") and (hasattr(self.kind, name) or self.kind.__dictoffset__):
-            return looked_at(f".{name}")(self)  # of objects with a __dict__ it may be in there
-        Symbol.typed |= not libraries
-        raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
+        if name in UNIVERSAL:  # NumPy asks for it
+            return functools.partial(getattr(Symbol, name), self)
+        if hasattr(float, name) and not name.startswith("__"):
+            return looked_at(f".{name}")(self)
+        raise AttributeError(f"'float' object has no attribute {name!r}")
 
 
-def number(kind: type, op: str = "input") -> Symbol:
-    """A number to come of some type."""
-    symbol = Symbol(op)
-    symbol.kind = float if hasattr(kind, "where_le") else kind  # a Value in a Value is refused later
-    return symbol
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """While somebody's function runs on Symbols: what looks at one is refused, and says so even if it is caught."""
+    Symbol.looks.clear()
+    Symbol.watched = True
+    try:
+        yield
+        if Symbol.looks:
+            raise Symbol.looks[-1]
+    except (IndexError, SystemError) as error:  # NumPy's, which does not say what is the matter with an index
+        raise (Symbol.looks or [look("an index or a mask of an array", met(error))])[-1] from None
+    except Exception as error:
+        if error not in Symbol.looks:
+            error.add_note(NOTE)
+        raise
+    finally:
+        Symbol.watched = False
+        Symbol.looks.clear()
 
 
 def ordered(roots: Iterable[Any], known: Container[Symbol] = ()) -> list[Symbol]:

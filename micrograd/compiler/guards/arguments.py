@@ -1,4 +1,7 @@
-"""Take arguments and results apart into numbers and Values, and put them together again."""
+"""The arguments of a call: numbers and Values, and the structure that they are in.
+
+A program serves all arguments of one structure. What is neither number nor Value is part of that, whole.
+"""
 
 import contextlib
 import itertools
@@ -6,17 +9,16 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from enum import Enum
+from itertools import chain
 from numbers import Number, Real
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..engine import Value, nothing
-from ..module import slots
+from ...engine import Value
 from .arrays import ARRAY, BOOLS, OF_NUMPY, UNCHANGING, np
-from .uses import foreign
-from .watch import ATOMS
+from .reach import ATOMS, is_foreign
 
-PLAIN = "a compiled function computes with plain numbers in Values"
 LIST = "pass a list, or a plain array, of numbers or Values"
+PLAIN = {float, int}
 NUMBER, VALUE = ("number",), ("value", Value)
 KINDS = "f8", "i8", "b1", "O"  # of arrays, in NumPy's words, that compute as plain numbers do, or have Values
 PLAIN_ARRAYS = {dtype: dtype.str for dtype in map(np.dtype, KINDS[:3])} if np else {}
@@ -40,15 +42,20 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
             could not be put together again. Not where there are `others`.
     """
     if type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
-        kinds = [*map(type, x)]
-        if kinds and kinds.count(first := kinds[0]) == len(kinds):  # the usual cases, faster
-            if first is float:
-                numbers.extend(x)
-                return "list", type(x), (NUMBER,) * len(x)
-            if first == Value:  # or a view
-                values.extend(x)
-                return "list", type(x), (VALUE,) * len(x)
-        return "list", type(x), tuple([take_apart(item, numbers, values, others) for item in x])
+        kinds = {*map(type, x)}
+        if kinds and kinds <= PLAIN:  # the usual cases, faster
+            numbers.extend(x)
+            return "list", type(x), len(x), NUMBER
+        if kinds == {Value}:  # or views
+            values.extend(x)
+            return "list", type(x), len(x), VALUE
+        if kinds == {list} and len({*map(len, x)}) == 1 and {*map(type, chain.from_iterable(x))} <= PLAIN:
+            numbers.extend(chain.from_iterable(x))
+            return "list", type(x), len(x), ("list", list, len(x[0]), NUMBER)
+        inner = [take_apart(item, numbers, values, others) for item in x]
+        if inner and inner.count(inner[0]) == len(inner):
+            return "list", type(x), len(x), inner[0]
+        return "list", type(x), tuple(inner)
     if type(x) is ARRAY and x.dtype in PLAIN_ARRAYS:  # the usual case, faster
         numbers.append(x.flatten())  # a copy: the caller may write into `x` later
         return "numbers", x.shape, PLAIN_ARRAYS[x.dtype]
@@ -120,13 +127,20 @@ def alike(x: Any) -> Hashable:
         return kind, alike((x.start, x.stop, x.step))
     if kind in ATOMS or kind is range or issubclass(kind, Number):
         return kind, repr(x)
-    if foreign(kind) and not callable(x):
+    if is_foreign(kind) and not callable(x):
         with contextlib.suppress(TypeError, ValueError):  # no hash
             return kind, hash(x), x
     return kind, id(x)
 
 
-def unflatten(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) -> Any:
+def inside(structure: Any) -> tuple[Any, ...]:
+    """The structures of what is in a list, a tuple, a dict or an array of objects, in order."""
+    if structure[0] == "list" and len(structure) == 4:  # all alike
+        return (structure[3],) * int(structure[2])
+    return structure[-1] if structure[0] in ("list", "dict", "array") else ()
+
+
+def put_together(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) -> Any:
     """The opposite of `take_apart`."""
     kind, *rest = structure
     if kind == "number":
@@ -137,9 +151,9 @@ def unflatten(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) -> 
         return rest[0].x
     if kind == "numbers":
         return array_of(rest[0], list(itertools.islice(numbers, math.prod(rest[0]))), rest[1])
-    if kind == "list" and rest[1] == (VALUE,) * len(rest[1]):  # the usual case, faster
-        return tuple_of(rest[0], list(itertools.islice(values, len(rest[1]))))
-    children = [unflatten(child, numbers, values) for child in rest[-1]]
+    if kind == "list" and rest[-1] in (NUMBER, VALUE):  # the usual case, faster
+        return tuple_of(rest[0], list(itertools.islice(numbers if rest[-1] == NUMBER else values, rest[1])))
+    children = [put_together(child, numbers, values) for child in inside(structure)]
     if kind == "dict":
         return dict(zip((key.x for key in rest[0]), children))
     return array_of(rest[0], children) if kind == "array" else tuple_of(rest[0], children)
@@ -158,77 +172,55 @@ def array_of(shape: tuple[int, ...], items: list[Any], dtype: str = "f8") -> Any
     return array.reshape(shape)
 
 
-class Results:
-    """What a function returned, taken apart.
-
-    Attributes:
-        items: the Values, each once, then the numbers.
-
-    Raises:
-        TypeError: there is something else than Values of plain numbers, and numbers.
-    """
-
-    def __init__(self, name: str, returned: Any):
-        numbers: list[Any] = []
-        values: list[Value] = []
-        others: list[Any] = []
-        self.structure = take_apart(returned, numbers, values, others)
-        if others:
-            raise TypeError(
-                f"{name} returned {others[0]!r}: a compiled function returns Values and numbers, or lists, tuples and "
-                f"dicts of them{'; is a return missing?' * (returned is None)}"
-            )
-        if nested := [v for v in values if isinstance(v.data, Value)]:
-            raise TypeError(f"{name} returned {nested[0]!r}: {PLAIN}")
-        places = {v: i for i, v in enumerate(dict.fromkeys(values))}
-        self.items: list[Any] = [*places, *listed(numbers)]
-        self.index, self.count = [places[v] for v in values], len(places)
-
-    def assemble(self, items: list[Any]) -> Any:
-        """Something of the same structure, of other items."""
-        if self.structure is VALUE:  # the usual case, faster
-            return items[0]
-        return unflatten(self.structure, iter(items[self.count :]), map(items.__getitem__, self.index))
-
-
-def values_in(items: Sequence[Any]) -> list[Value]:
-    return [x for x in items if isinstance(x, Value)]
-
-
 def listed(numbers: Sequence[Any]) -> list[Any]:
     """The numbers that `take_apart` collected, one by one."""
     return [x for part in numbers for x in (part.tolist() if isinstance(part, ARRAY) else [part])]
 
 
-def kinds(numbers: Sequence[Any]) -> Iterator[type]:
-    """Their types, as a function sees them that goes through its arguments."""
-    for part in numbers:
-        yield from [part.dtype.type] * part.size if isinstance(part, ARRAY) else [type(part)]
+class Arguments(NamedTuple):
+    """The arguments of a call, taken apart.
 
+    Attributes:
+        given: as they came, first those by position.
+        positional: how many these are.
+        names: of all of them.
+        structures: what is left of each without its numbers and Values.
+        numbers: those of each, as `take_apart` collects them.
+        values: the Values in all of them.
+    """
 
-def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], None]) -> Value:
-    """The result of a call that is one node: as `x`, which was its trace, but with another number and parent."""
-    if type(x) is Value and not vars(x):
-        return Value(number, (parent,), "", send)
-    out = twin(x, number)
-    out._prev, out._op, out._grad_fn = (parent,), "", send
-    return out
+    given: Sequence[Any]
+    positional: int
+    names: list[str]
+    structures: list[Any]
+    numbers: list[Sequence[Any]]
+    values: list[Value]
 
+    def parted(self, given: Sequence[Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Arguments of these structures as those by position, and those by name."""
+        return given[: self.positional], dict(zip(self.names[self.positional :], given[self.positional :]))
 
-def hung(v: Value) -> dict[str, Any]:
-    """What hangs on a Value beside what each has."""
-    if v.__class__ is Value:  # that of a view, too
-        return vars(v)
-    own = set(slots(type(v))).difference(slots(Value))  # type: ignore[arg-type]
-    return vars(v) | {name: getattr(v, name) for name in own if hasattr(v, name)}
+    def call(self, function: Callable[..., Any], given: Sequence[Any]) -> Any:
+        args, kwargs = self.parted(given)
+        return function(*args, **kwargs)
 
+    def key(self) -> Hashable:
+        """What one program serves: arguments that differ in numbers and Values only."""
+        return self.positional, tuple(self.names), tuple(self.structures)
 
-def twin(v: Value, data: Any) -> Value:
-    """A leaf of the kind of `v`, with all that hangs on it, and another number."""
-    copy = object.__new__(type(v))
-    for name in slots(type(v)):  # type: ignore[arg-type]
-        if hasattr(v, name):
-            setattr(copy, name, getattr(v, name))
-    vars(copy).update(vars(v))
-    copy.data, copy.grad, copy._prev, copy._grad_fn = data, 0.0, (), nothing
-    return copy
+    def wholes(self) -> dict[str, Any]:
+        """By name, what is no number and no Value in the arguments, and the classes of what is in them."""
+        found: dict[str, Any] = {}
+        stack = [*zip(self.names, self.structures)]
+        while stack:
+            name, structure = stack.pop()
+            found |= {f"{name}": part.x for part in structure if isinstance(part, Whole)}
+            found |= {part.__name__: part for part in structure if isinstance(part, type)}
+            parts = inside(structure)
+            keys = [f"{key.x!r}" for key in structure[1]] if structure[0] == "dict" else range(len(parts))
+            stack += [(f"{name}[{key}]", part) for key, part in zip(keys, parts)]
+        return found
+
+    def filled(self, numbers: Iterator[Any], values: Iterator[Any]) -> list[Any]:
+        """Arguments of these structures, with other numbers and Values."""
+        return [put_together(structure, numbers, values) for structure in self.structures]

@@ -10,6 +10,7 @@ except ImportError:
 
 # For isinstance(): of the empty tuple there are no instances.
 ARRAY: Any = np.ndarray if np else ()
+GENERIC: Any = np.generic if np else ()
 OF_NUMPY: Any = (np.ndarray, np.integer, np.floating) if np else ()
 BOOLS = (bool, np.bool_) if np else (bool,)
 UNCHANGING = (np.bool_, np.str_, np.bytes_) if np else ()

@@ -1,0 +1,414 @@
+"""What a function reaches by name, and whether that is still the same.
+
+From a function of yours lead its defaults, its closure and the globals that its code loads; from an object of yours the
+attributes whose names occur in the code that was met; from a container all that is in it; from anything else what the
+garbage collector finds there. Functions and classes of libraries are taken as they are, but for closures.
+
+What was found is a list of Things. `holds` compares them with what they were, many at once; `changes` says by name
+which of them are another. The same comparison before and after a call shows what that has changed.
+"""
+
+import dis
+import functools
+import gc
+import pickle
+import random
+import sys
+from array import array
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from io import IOBase
+from logging import Logger
+from threading import Thread
+from types import CodeType, FrameType, FunctionType, GeneratorType, ModuleType, NoneType
+from typing import Any, NamedTuple
+
+from ...engine import Value
+from ...module import Module, slots
+from ..callers import is_library
+from .arrays import ARRAY, GENERATORS, GENERIC, np
+
+ATOMS = int, float, complex, bool, str, bytes, NoneType
+CONTAINERS = list, tuple, dict, set, frozenset, deque
+MUTABLE = list, dict, set, deque
+HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: of a class that a class statement has made
+EVERY = {"vars", "__dict__", "asdict", "astuple", "deepcopy"}  # who says one of these reads attributes of any name
+ASKED = EVERY | {"getattr", "hasattr"}  # and one of these, perhaps one of a Value on which nothing hangs yet
+PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}  # and one of these, those that have Values
+RANDOM = random.Random, *GENERATORS
+# What is in these belongs to the process, as files and the clock do.
+PROCESS = Logger, IOBase, Thread, FrameType, GeneratorType, CodeType, random.SystemRandom
+BYTES, MANY = 1_000_000, 20_000  # more than this takes long to compare
+
+Contents = dict[Any, Any]  # what is in a thing, by name, index or key
+
+
+class Thing(NamedTuple):
+    """Something that may change.
+
+    Attributes:
+        path: how one would write what is in it: a format for the name, index or key.
+        x: itself.
+        contents: what counts of what is in it,
+        before: and what that was.
+        bulk: how it is compared at once with others: as a "container" with its copy, as a "link" by what the garbage
+            collector finds in it; or not, "alone".
+        theirs: whether it is in an object of a library, which may remember more without being another.
+    """
+
+    path: str
+    x: Any
+    contents: Callable[[Any], Contents]
+    before: Contents
+    bulk: str
+    theirs: bool
+
+    def changes(self, grown: bool = True) -> list[str]:
+        """What is another, by name. Unless it has `grown`, what libraries have come to remember is none."""
+        before, now = self.before, self.contents(self.x)
+        if self.theirs and not grown and isinstance(self.x, dict):
+            now = {key: x for key, x in now.items() if key in before}
+        every = {**before, **now}
+        found = [k for k in every if k not in before or k not in now or not same(before[k], now[k])]
+        if not found and self.contents is items and [*now] != [*before]:  # another order
+            found = [*every][:1]
+        return [self.path.format(key) for key in found]
+
+
+class Reach:
+    """What some things reach.
+
+    Args:
+        roots: the things, by name.
+        drawn: whether it counts what generators of random numbers have drawn.
+
+    Attributes:
+        values: the Values there, and how one would write them.
+        things: all else that may change, outermost first.
+        found: all that was met, by how one would write it.
+    """
+
+    def __init__(self, roots: Mapping[str, Any], drawn: bool = False):
+        self.drawn = drawn
+        self.names: set[str] = set()  # in the code and the texts that were met
+        known = -1
+        while known < (known := len(self.names)):  # an attribute that was passed by counts once its name is met
+            self.seen: dict[Any, Any] = {}  # kept alive, so that an id stays that of one thing
+            self.values: dict[Value, str] = {}
+            self.things: list[Thing] = []
+            self.found: list[tuple[str, Any]] = []
+            self.queue = deque((name, x, False) for name, x in roots.items())
+            while self.queue:
+                self.visit(*self.queue.popleft())
+        self.apart: set[int] = set()  # containers of which not all counts, where the rest changes
+        self.remember()
+
+    # ---- whether all is as it was ----
+
+    def remember(self) -> None:
+        """Make ready what `holds` compares: whole containers at once, and what counts of other things."""
+        whole = [t for t in self.things if t.bulk == "container" and id(t.x) not in self.apart]
+        alone = [t for t in self.things if t.bulk == "alone" or id(t.x) in self.apart]
+        self.lives, self.copies = [t.x for t in whole], [copy_of(t.x) for t in whole]
+        self.dicts = [t.x for t in whole if t.contents is items and type(t.x) is dict]  # their order counts, too
+        self.orders = [[*x] for x in self.dicts]
+        self.links = [t.x for t in self.things if t.bulk == "link"]
+        self.linked = [*map(pinned, gc.get_referents(*self.links))]
+        self.alone = [(t.contents, t.x) for t in alone]
+        self.before = [copy_of(t.before) for t in alone]
+
+    def holds(self) -> bool:
+        """Whether all is as it was."""
+        try:
+            if (
+                self.copies == self.lives
+                and self.orders == [*map(list, self.dicts)]
+                and self.linked == gc.get_referents(*self.links)
+                and self.before == [contents(x) for contents, x in self.alone]
+            ):
+                return True
+        except Exception:  # something is gone, or has an == of its own
+            pass
+        if self.changes():
+            return False
+        self.apart.update(id(x) for then, x in zip(self.copies, self.lives) if not equal(then, x))
+        self.remember()
+        return True
+
+    def changes(self, grown: bool = True) -> list[str]:
+        """What is another, by name."""
+        return [*dict.fromkeys(name for thing in self.things for name in thing.changes(grown))]
+
+    def much(self) -> dict[str, str]:
+        """What takes long to compare: by name, how much it is."""
+        found, counts = {}, dict[str, int]()
+        for thing in self.things:
+            root = thing.path.partition(".")[0].partition("[")[0]
+            counts[root] = counts.get(root, 0) + len(thing.before)
+            size = sum(len(x) for x in thing.before.values() if type(x) is bytes)
+            if size > BYTES:
+                found[thing.path] = f"{size / 1e6:.1f} MB"
+        return found | {root: f"{count:,} things" for root, count in counts.items() if count > MANY}
+
+    # ---- what there is ----
+
+    def add(self, path: str, x: Any, contents: Callable[[Any], Contents], bulk: str, theirs: bool) -> None:
+        """Note a thing, unless what is in it is "fixed", and go on to that."""
+        before = contents(x)
+        if bulk != "fixed":
+            self.things.append(Thing(path, x, contents, before, bulk, theirs))
+        for key, item in before.items():
+            if type(item) is str:
+                self.names |= names_in_text(item)
+            elif not is_atom(item):
+                self.queue.append((path.format(key), item, theirs))
+
+    def visit(self, path: str, x: Any, theirs: bool) -> None:
+        kind = type(x)
+        if kind is str:
+            self.names |= names_in_text(x)
+        if is_atom(x) or id(x) in self.seen:
+            return
+        self.seen[id(x)] = x
+        self.found.append((path, x))
+        inside = path.replace("{", "{{").replace("}", "}}")
+        if isinstance(x, FunctionType):
+            self.of_function(inside, x, theirs)
+        elif isinstance(x, type):
+            self.of_class(x, called=True)
+        elif isinstance(x, ModuleType):
+            bulk = "fixed" if is_library(getattr(x, "__file__", None) or "<frozen") else "alone"
+            self.add(f"{inside}.{{}}", vars(x), named(self.names & vars(x).keys()), bulk, theirs)
+        elif isinstance(x, RANDOM) or hasattr(kind, "initial_seed"):
+            if self.drawn:
+                self.add(inside, x, drawn, "alone", theirs)
+        elif isinstance(x, PROCESS):
+            return
+        elif is_numbers(x):
+            self.add(inside, x, numbers, "alone", theirs)
+        elif is_foreign(kind) and "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, functools.partial):
+            self.queue.append((path, x.__wrapped__, theirs))  # a cache, or a compiled function
+        elif not is_foreign(kind) or isinstance(x, Module | Value):
+            self.of_object(inside, x, theirs)
+        else:
+            self.of_anything(inside, x, theirs)
+
+    def of_function(self, inside: str, f: FunctionType, theirs: bool) -> None:
+        if not is_library(f.__code__.co_filename):
+            loaded, names = names_in(f.__code__)
+            self.names |= names
+            if loaded:
+                self.add("{}", f.__globals__, named(loaded), "alone", False)
+            self.add(f"{inside}.{{}}", f, attributes("__code__", "__defaults__", "__kwdefaults__"), "link", False)
+            if vars(f):
+                self.add(f"{inside}.{{}}", vars(f), named(self.names), "container", False)
+            self.queue.extend((name, sys.modules[name], False) for name in sorted(names & sys.modules.keys()))
+        elif "__wrapped__" in vars(f):
+            self.queue.append((inside, vars(f)["__wrapped__"], theirs))
+            return
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
+            self.add(name, cell, attributes("cell_contents"), "link", theirs)
+
+    def of_class(self, kind: type, called: bool) -> None:
+        """A class; its `__init__` counts where it may be called, and not for objects that are there."""
+        for base in (*kind.__mro__, *type(kind).__mro__):
+            if (base is Value or not is_foreign(base)) and self.seen.keys().isdisjoint([(base, called), (base, True)]):
+                self.seen[base, called] = base
+                special = {n for n, x in vars(base).items() if n[:2] == "__" and callable(x)} if base != Value else {}
+                names = self.names.union(special) - (set() if called else {"__init__", "__new__"})
+                self.add(f"{base.__name__}.{{}}", vars(base), named(names), "alone" if base is Value else "container", False)
+
+    def of_object(self, inside: str, x: Any, theirs: bool) -> None:
+        """An object of a class of yours, or a model of micrograd's."""
+        kind, own = type(x), getattr(x, "__dict__", {})
+        if isinstance(x, Value):
+            self.values.setdefault(x, inside.format())
+            if x.__class__ is Value and not own and self.names.isdisjoint(ASKED):  # as nearly all
+                return
+        self.of_class(kind, called=False)
+        kept = [name for name in slots(kind) if not isinstance(x, Value) or name not in slots(Value)]
+        library = [base for base in kind.__mro__ if is_foreign(base) and base not in (Module, Value)]
+        every = {*own, *kept} if any(base.__module__ not in ("builtins", "abc", "typing") for base in library) else set()
+        if isinstance(x, Module) and not self.names.isdisjoint(PARAMETERS):
+            every |= {name for name, item in own.items() if may_have_parameters(item)}
+        names = {*own, *kept} if not self.names.isdisjoint(EVERY) else self.names | every
+        names -= {n for base in kind.__mro__ for n, y in vars(base).items() if isinstance(y, functools.cached_property)}
+        if hasattr(x, "__dict__"):
+            self.add(f"{inside}.{{}}", own, named(names), "container", theirs)
+        if kept := [name for name in kept if name in names]:
+            self.add(f"{inside}.{{}}", x, attributes(*kept), "alone", theirs)
+        if isinstance(x, CONTAINERS):
+            self.add(f"{inside}[{{!r}}]", x, items, "alone", theirs)
+
+    def of_anything(self, inside: str, x: Any, theirs: bool) -> None:
+        """What is in a container, or in an object of a library."""
+        if isinstance(x, CONTAINERS):
+            bulk = "container" if type(x) in MUTABLE else "fixed" if isinstance(x, tuple | frozenset) else "alone"
+            self.add(f"{inside}[{{!r}}]", x, items, bulk, theirs)
+        if isinstance(own := getattr(x, "__dict__", None), dict):
+            self.seen[id(own)] = own
+            self.add(f"{inside}.{{}}", own, dict, "container", True)
+        if not isinstance(x, CONTAINERS):
+            self.add(inside, x, referents, "link", True)
+
+
+# ---- what is followed ----
+
+
+def is_atom(x: Any) -> bool:
+    """Whether it is a plain number or text, in which there is nothing."""
+    return type(x) in ATOMS or isinstance(x, GENERIC)
+
+
+def is_foreign(kind: type) -> bool:
+    """Whether a class is Python's or a package's, this one included."""
+    module = kind.__module__
+    if module == "builtins":
+        return not kind.__flags__ & HEAP  # one that is made by a class statement may claim to be from there
+    around = sys.modules.get(module)
+    return around is not None and is_library(getattr(around, "__file__", None) or "<frozen") and module != "__main__"
+
+
+@functools.cache
+def names_in(code: CodeType) -> tuple[set[str], set[str]]:
+    """The globals that code loads or assigns, and all names and texts in it; with those of the code inside of it."""
+    loaded = {x.argval for x in dis.get_instructions(code) if x.opname.endswith(("_GLOBAL", "LOAD_NAME"))}
+    names = {*code.co_names}
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            more, others = names_in(inner)
+            loaded, names = loaded | more, names | others
+        else:  # in a tuple are those of `match`
+            names.update(*(names_in_text(x) for x in (inner if type(inner) is tuple else [inner]) if type(x) is str))
+    return loaded, names
+
+
+def names_in_text(text: str) -> set[str]:
+    """The attributes that a text may stand for: "rate", or "rule.rate"."""
+    parts = text.split(".")
+    return {*parts} if all(map(str.isidentifier, parts)) else set()
+
+
+def may_have_parameters(x: Any) -> bool:
+    """Whether there may be more in `x` than plain numbers and results."""
+    found = x if type(x) in CONTAINERS and type(x) is not dict else [x]
+    return not all(is_atom(y) or (isinstance(y, Value) and y._prev) for y in found)
+
+
+# ---- what is in a thing ----
+
+
+def named(names: Collection[str]) -> Callable[[Any], Contents]:
+    """What a namespace has under some names."""
+
+    def contents(space: Any) -> Contents:
+        if len(names) < len(space):
+            return {name: space[name] for name in names if name in space}
+        return {name: x for name, x in space.items() if name in names}
+
+    return contents
+
+
+def attributes(*names: str) -> Callable[[Any], Contents]:
+    """Those of an object that there are; a cell may be empty."""
+
+    def contents(x: Any) -> Contents:
+        found = {}
+        for name in names:
+            try:
+                found[name] = getattr(x, name)
+            except (AttributeError, ValueError):
+                continue
+        return found
+
+    return contents
+
+
+def items(x: Any) -> Contents:
+    """Those of a container."""
+    return dict(x) if isinstance(x, dict) else dict(zip(x, x) if isinstance(x, set | frozenset) else enumerate(x))
+
+
+def referents(x: Any) -> Contents:
+    """What the garbage collector finds in an object, but for its class and modules."""
+    return dict(enumerate(y for y in gc.get_referents(x) if not isinstance(y, type | ModuleType)))
+
+
+def is_numbers(x: Any) -> bool:
+    """Whether it is an array, a tensor, or another piece of memory."""
+    if isinstance(x, (array, bytearray, memoryview, ARRAY)) or hasattr(type(x), "detach"):
+        return True
+    try:
+        return is_foreign(type(x)) and bool(memoryview(x))
+    except TypeError:
+        return False
+
+
+def numbers(x: Any) -> Contents:
+    """The numbers in it, as bytes."""
+    seen = x.detach().cpu().numpy() if hasattr(x, "detach") else x if isinstance(x, ARRAY) else memoryview(x)
+    if getattr(seen, "dtype", None) == object:
+        return dict(enumerate(seen.flat))
+    return {"": seen.tobytes(), "shape": seen.shape, "dtype": str(getattr(seen, "dtype", ""))}
+
+
+def drawn(x: Any) -> Contents:
+    """The state of a generator of random numbers."""
+    return {"": x.get_state().numpy().tobytes() if hasattr(x, "initial_seed") else pickle.dumps(x)}
+
+
+def generators() -> dict[str, Any]:
+    """Those that everybody draws from."""
+    found: dict[str, Any] = {"random": random._inst}  # type: ignore[attr-defined]
+    if np:
+        found["np.random"] = np.random.mtrand._rand
+    if torch := sys.modules.get("torch"):
+        found["torch"] = torch.default_generator
+    return found
+
+
+# ---- what is the same ----
+
+
+class Pinned:
+    """Stands in a copy for what == would not tell from another: 0.0 from -0.0, or objects with an == of their own."""
+
+    __slots__ = ("x",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, x: Any):
+        self.x = x
+
+    def __eq__(self, other: object) -> bool:
+        return same(self.x, other)
+
+
+def same(x: Any, y: Any) -> bool:
+    """Whether two are one, or plain numbers or texts that are equal."""
+    if x is y or type(x) is type(y) is tuple:
+        return x is y or (len(x) == len(y) and all(map(same, x, y)))
+    return is_atom(x) and is_atom(y) and (repr(x) == repr(y) or (x == y and x != 0))
+
+
+def pinned(x: Any) -> Any:
+    kind = type(x)
+    if kind is tuple:
+        return x if all(pinned(y) is y for y in x) else Pinned(x)
+    plain = kind in (str, bytes, bool, list, dict, set, deque) or (kind in (int, float) and x != 0)
+    return x if plain or kind.__eq__ is object.__eq__ else Pinned(x)
+
+
+def copy_of(x: Any) -> Any:
+    """What a container is compared with later."""
+    if isinstance(x, set):
+        return x.copy()
+    if isinstance(x, list | deque):
+        return type(x)(map(pinned, x))
+    return {key: pinned(item) for key, item in x.items()}
+
+
+def equal(x: Any, y: Any) -> bool:
+    try:
+        return bool(x == y)
+    except Exception:
+        return False
