@@ -9,10 +9,10 @@ from ..engine import Value, graph
 from ..vmap import loop
 from .backward import gradients, standing_in
 from .batch import during
-from .guards.arguments import Arguments, listed
+from .guards.arguments import Arguments, hung, listed
 from .guards.reach import Reach, same
 from .lock import undisturbed
-from .results import Results, hung, values_in
+from .results import Results, values_in
 
 RELATIVE = 1e-6  # of the larger of two numbers
 ROUNDING = 1e-12  # of the largest number that the plain run has met: what may be left of it where a sum cancels

@@ -56,14 +56,6 @@ def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], No
     return out
 
 
-def hung(v: Value) -> dict[str, Any]:
-    """What hangs on a Value beside what each has."""
-    if v.__class__ is Value:  # that of a view, too
-        return vars(v)
-    own = set(slots(type(v))).difference(slots(Value))  # type: ignore[arg-type]
-    return vars(v) | {name: getattr(v, name) for name in own if hasattr(v, name)}
-
-
 def twin(v: Value, data: Any) -> Value:
     """A leaf of the kind of `v`, with all that hangs on it, and another number."""
     copy = object.__new__(type(v))

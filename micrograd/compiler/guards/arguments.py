@@ -14,6 +14,7 @@ from numbers import Number, Real
 from typing import Any, NamedTuple
 
 from ...engine import Value
+from ...module import slots
 from .arrays import ARRAY, BOOLS, OF_NUMPY, UNCHANGING, np
 from .reach import ATOMS, is_foreign
 
@@ -63,7 +64,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         values.append(x)
         if x.__class__ is Value:  # that of a view, too
             return VALUE
-        return "value", type(x)
+        return "value", type(x), Whole(hung(x))
     kind: Any = x.dtype if others is None and isinstance(x, OF_NUMPY) else None
     if kind is not None and kind.str[1:] not in KINDS:
         cure = "int) or X.astype(float" if kind.kind in "iu" else "float"
@@ -96,6 +97,14 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
             f"got {x!r:.60} of type {type(x).__name__}, which the program could not put together again: {LIST}"
         )
     return "static", Whole(x)
+
+
+def hung(v: Value) -> dict[str, Any]:
+    """What hangs on a Value beside what each has."""
+    if v.__class__ is Value:  # that of a view, too
+        return vars(v)
+    own = set(slots(type(v))).difference(slots(Value))  # type: ignore[arg-type]
+    return vars(v) | {name: getattr(v, name) for name in own if hasattr(v, name)}
 
 
 class Whole:

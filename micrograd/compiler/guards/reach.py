@@ -24,7 +24,7 @@ from types import CodeType, FrameType, FunctionType, GeneratorType, ModuleType, 
 from typing import Any, NamedTuple
 
 from ...engine import Value
-from ...module import Module, slots
+from ...module import Module, found, slots
 from ..callers import is_library
 from .arrays import ARRAY, GENERATORS, GENERIC, np
 
@@ -157,6 +157,8 @@ class Reach:
         before = contents(x)
         if bulk != "fixed":
             self.things.append(Thing(path, x, contents, before, bulk, theirs))
+        if contents is items and isinstance(x, dict):
+            self.queue.extend((path.format(key), key, theirs) for key in x if not is_atom(key))
         for key, item in before.items():
             if type(item) is str:
                 self.names |= names_in_text(item)
@@ -171,18 +173,20 @@ class Reach:
             return
         self.seen[id(x)] = x
         self.found.append((path, x))
+        if callable(x) and is_foreign(kind):  # it may have another name here
+            self.names.add(str(getattr(x, "__name__", "")))
         inside = path.replace("{", "{{").replace("}", "}}")
         if isinstance(x, FunctionType):
             self.of_function(inside, x, theirs)
         elif isinstance(x, type):
             self.of_class(x, called=True)
         elif isinstance(x, ModuleType):
-            bulk = "fixed" if is_library(getattr(x, "__file__", None) or "<frozen") else "alone"
-            self.add(f"{inside}.{{}}", vars(x), named(self.names & vars(x).keys()), bulk, theirs)
+            bulk = "fixed" if is_library_module(x) else "alone"
+            self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__getattr__"} & vars(x).keys()), bulk, theirs)
         elif isinstance(x, RANDOM) or hasattr(kind, "initial_seed"):
             if self.drawn:
                 self.add(inside, x, drawn, "alone", theirs)
-        elif isinstance(x, PROCESS):
+        elif isinstance(x, PROCESS) and is_foreign(kind):
             return
         elif is_numbers(x):
             self.add(inside, x, numbers, "alone", theirs)
@@ -202,21 +206,24 @@ class Reach:
             self.add(f"{inside}.{{}}", f, attributes("__code__", "__defaults__", "__kwdefaults__"), "link", False)
             if vars(f):
                 self.add(f"{inside}.{{}}", vars(f), named(self.names), "container", False)
-            self.queue.extend((name, sys.modules[name], False) for name in sorted(names & sys.modules.keys()))
+            modules = names | {f"{package}.{name}" for name in names for package in packages(f.__globals__)}
+            self.queue.extend((name, sys.modules[name], False) for name in sorted(modules & sys.modules.keys()))
         elif "__wrapped__" in vars(f):
             self.queue.append((inside, vars(f)["__wrapped__"], theirs))
             return
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
-            self.add(name, cell, attributes("cell_contents"), "link", theirs)
+            if name != "__class__":  # that of super()
+                self.add(name, cell, attributes("cell_contents"), "link", theirs)
 
     def of_class(self, kind: type, called: bool) -> None:
         """A class; its `__init__` counts where it may be called, and not for objects that are there."""
+        called = called or not self.names.isdisjoint(("type", "__class__"))
+        called = called or any(isinstance(x, classmethod) for base in kind.__mro__ for x in vars(base).values())
         for base in (*kind.__mro__, *type(kind).__mro__):
             if (base is Value or not is_foreign(base)) and self.seen.keys().isdisjoint([(base, called), (base, True)]):
                 self.seen[base, called] = base
-                special = {n for n, x in vars(base).items() if n[:2] == "__" and callable(x)} if base != Value else {}
-                names = self.names.union(special) - (set() if called else {"__init__", "__new__"})
-                self.add(f"{base.__name__}.{{}}", vars(base), named(names), "alone" if base is Value else "container", False)
+                bulk = "alone" if base is Value else "container"
+                self.add(f"{base.__name__}.{{}}", vars(base), methods(base, self.names, called), bulk, False)
 
     def of_object(self, inside: str, x: Any, theirs: bool) -> None:
         """An object of a class of yours, or a model of micrograd's."""
@@ -228,14 +235,15 @@ class Reach:
         self.of_class(kind, called=False)
         kept = [name for name in slots(kind) if not isinstance(x, Value) or name not in slots(Value)]
         library = [base for base in kind.__mro__ if is_foreign(base) and base not in (Module, Value)]
-        every = {*own, *kept} if any(base.__module__ not in ("builtins", "abc", "typing") for base in library) else set()
+        every = any(base.__module__ not in ("builtins", "abc", "typing") for base in library)
+        every = every or not self.names.isdisjoint(EVERY)
+        theirs = theirs or any(type(y) is functools.cached_property for base in kind.__mro__ for y in vars(base).values())
         if isinstance(x, Module) and not self.names.isdisjoint(PARAMETERS):
-            every |= {name for name, item in own.items() if may_have_parameters(item)}
-        names = {*own, *kept} if not self.names.isdisjoint(EVERY) else self.names | every
-        names -= {n for base in kind.__mro__ for n, y in vars(base).items() if isinstance(y, functools.cached_property)}
-        if hasattr(x, "__dict__"):
-            self.add(f"{inside}.{{}}", own, named(names), "container", theirs)
-        if kept := [name for name in kept if name in names]:
+            bulk = "container" if all(is_atom(item) or has_leaves(item) for item in own.values()) else "alone"
+            self.add(f"{inside}.{{}}", own, dict if every else trained(self.names), bulk, theirs)
+        elif hasattr(x, "__dict__"):
+            self.add(f"{inside}.{{}}", own, dict if every else named(self.names), "container", theirs)
+        if kept := [name for name in kept if every or name in self.names]:
             self.add(f"{inside}.{{}}", x, attributes(*kept), "alone", theirs)
         if isinstance(x, CONTAINERS):
             self.add(f"{inside}[{{!r}}]", x, items, "alone", theirs)
@@ -265,8 +273,12 @@ def is_foreign(kind: type) -> bool:
     module = kind.__module__
     if module == "builtins":
         return not kind.__flags__ & HEAP  # one that is made by a class statement may claim to be from there
-    around = sys.modules.get(module)
-    return around is not None and is_library(getattr(around, "__file__", None) or "<frozen") and module != "__main__"
+    return module in sys.modules and is_library_module(sys.modules[module])
+
+
+def is_library_module(x: ModuleType) -> bool:
+    file = vars(x).get("__file__")
+    return is_library(file) if file else vars(x).get("__name__") in sys.stdlib_module_names
 
 
 @functools.cache
@@ -289,10 +301,15 @@ def names_in_text(text: str) -> set[str]:
     return {*parts} if all(map(str.isidentifier, parts)) else set()
 
 
-def may_have_parameters(x: Any) -> bool:
-    """Whether there may be more in `x` than plain numbers and results."""
-    found = x if type(x) in CONTAINERS and type(x) is not dict else [x]
-    return not all(is_atom(y) or (isinstance(y, Value) and y._prev) for y in found)
+def packages(space: Any) -> list[str]:
+    """The names of the packages around some globals, from which their code may import by relative names."""
+    parts = (space.get("__package__") or "").split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts) + 1)]
+
+
+def has_leaves(x: Any) -> bool:
+    """Whether a Module would find parameters in `x`."""
+    return any(not v._prev for v in found([x]))
 
 
 # ---- what is in a thing ----
@@ -305,6 +322,32 @@ def named(names: Collection[str]) -> Callable[[Any], Contents]:
         if len(names) < len(space):
             return {name: space[name] for name in names if name in space}
         return {name: x for name, x in space.items() if name in names}
+
+    return contents
+
+
+def methods(kind: type, names: Collection[str], called: bool) -> Callable[[Any], Contents]:
+    """Of a class what has some names, and the methods that nobody has to call by their names.
+
+    Args:
+        called: whether the class may be, too.
+    """
+    unused = {"__repr__", "__str__", "__format__", "__class__", *(() if called else ("__init__", "__new__"))}
+    if hasattr(kind, "__dataclass_fields__"):
+        unused |= {"__eq__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__", "__replace__"}
+
+    def contents(space: Any) -> Contents:
+        special = {n for n, x in space.items() if n[:2] == "__" and callable(x)} - unused if kind is not Value else ()
+        return {name: x for name, x in space.items() if name in names or name in special}
+
+    return contents
+
+
+def trained(names: Collection[str]) -> Callable[[Any], Contents]:
+    """The attributes of a Module that have some names, or parameters."""
+
+    def contents(space: Any) -> Contents:
+        return {name: x for name, x in space.items() if name in names or (not is_atom(x) and has_leaves(x))}
 
     return contents
 
