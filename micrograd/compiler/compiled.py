@@ -211,7 +211,9 @@ class Compiled(Generic[P, R]):
         last = self.order[-1]
         if last.again:  # which has been worth its trace
             return []
-        return [name for name, new, old in zip(given.names, given.structures, last.structures) if new != old]
+        another = zip(given.names, given.given, given.structures, last.structures)
+        # Objects of which this is a method are expected to be many.
+        return [name for name, x, new, old in another if new != old and getattr(type(x), self.name, None) is not self]
 
     def tell_of(self, changed: Sequence[str]) -> None:
         """Warn, once, of what is another for the eighth time."""

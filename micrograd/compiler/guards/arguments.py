@@ -64,7 +64,7 @@ def take_apart(x: Any, numbers: list[Any], values: list[Value], others: list[Any
         values.append(x)
         if x.__class__ is Value:  # that of a view, too
             return VALUE
-        return "value", type(x), Whole(hung(x))
+        return ("value", type(x), Whole(hung(x))) if others is None else ("value", type(x))
     kind: Any = x.dtype if others is None and isinstance(x, OF_NUMPY) else None
     if kind is not None and kind.str[1:] not in KINDS:
         cure = "int) or X.astype(float" if kind.kind in "iu" else "float"

@@ -24,7 +24,7 @@ from types import CodeType, FrameType, FunctionType, GeneratorType, ModuleType, 
 from typing import Any, NamedTuple
 
 from ...engine import Value
-from ...module import Module, found, slots
+from ...module import NAMES, Module, found, slots
 from ..callers import is_library
 from .arrays import ARRAY, GENERATORS, GENERIC, np
 
@@ -98,6 +98,7 @@ class Reach:
             self.things: list[Thing] = []
             self.found: list[tuple[str, Any]] = []
             self.queue = deque((name, x, False) for name, x in roots.items())
+            self.add("Value.{}", vars(Value), named(self.names & vars(Value).keys()), "alone", False)
             while self.queue:
                 self.visit(*self.queue.popleft())
         self.apart: set[int] = set()  # containers of which not all counts, where the rest changes
@@ -220,10 +221,10 @@ class Reach:
         called = called or not self.names.isdisjoint(("type", "__class__"))
         called = called or any(isinstance(x, classmethod) for base in kind.__mro__ for x in vars(base).values())
         for base in (*kind.__mro__, *type(kind).__mro__):
-            if (base is Value or not is_foreign(base)) and self.seen.keys().isdisjoint([(base, called), (base, True)]):
+            if not is_foreign(base) and self.seen.keys().isdisjoint([(base, called), (base, True)]):
                 self.seen[base, called] = base
-                bulk = "alone" if base is Value else "container"
-                self.add(f"{base.__name__}.{{}}", vars(base), methods(base, self.names, called), bulk, False)
+                contents = dict if is_mixed(kind) else methods(base, self.names, called)
+                self.add(f"{base.__name__}.{{}}", vars(base), contents, "container", False)
 
     def of_object(self, inside: str, x: Any, theirs: bool) -> None:
         """An object of a class of yours, or a model of micrograd's."""
@@ -234,13 +235,11 @@ class Reach:
                 return
         self.of_class(kind, called=False)
         kept = [name for name in slots(kind) if not isinstance(x, Value) or name not in slots(Value)]
-        library = [base for base in kind.__mro__ if is_foreign(base) and base not in (Module, Value)]
-        every = any(base.__module__ not in ("builtins", "abc", "typing") for base in library)
-        every = every or not self.names.isdisjoint(EVERY)
+        every = is_mixed(kind) or not self.names.isdisjoint(EVERY)
         theirs = theirs or any(type(y) is functools.cached_property for base in kind.__mro__ for y in vars(base).values())
         if isinstance(x, Module) and not self.names.isdisjoint(PARAMETERS):
-            bulk = "container" if all(is_atom(item) or has_leaves(item) for item in own.values()) else "alone"
-            self.add(f"{inside}.{{}}", own, dict if every else trained(self.names), bulk, theirs)
+            still = all(is_atom(item) or has_leaves(item) or name == NAMES for name, item in own.items())
+            self.add(f"{inside}.{{}}", own, dict if every else trained(self.names), "container" if still else "alone", theirs)
         elif hasattr(x, "__dict__"):
             self.add(f"{inside}.{{}}", own, dict if every else named(self.names), "container", theirs)
         if kept := [name for name in kept if every or name in self.names]:
@@ -274,6 +273,12 @@ def is_foreign(kind: type) -> bool:
     if module == "builtins":
         return not kind.__flags__ & HEAP  # one that is made by a class statement may claim to be from there
     return module in sys.modules and is_library_module(sys.modules[module])
+
+
+def is_mixed(kind: type) -> bool:
+    """Whether a class has a base in a library, whose code may use attributes of any name."""
+    library = [base for base in kind.__mro__ if is_foreign(base) and base not in (Module, Value)]
+    return any(base.__module__ not in ("builtins", "abc", "typing") for base in library)
 
 
 def is_library_module(x: ModuleType) -> bool:
@@ -337,7 +342,7 @@ def methods(kind: type, names: Collection[str], called: bool) -> Callable[[Any],
         unused |= {"__eq__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__", "__replace__"}
 
     def contents(space: Any) -> Contents:
-        special = {n for n, x in space.items() if n[:2] == "__" and callable(x)} - unused if kind is not Value else ()
+        special = {n for n, x in space.items() if n[:2] == "__" and callable(x)} - unused
         return {name: x for name, x in space.items() if name in names or name in special}
 
     return contents
@@ -382,14 +387,14 @@ def is_numbers(x: Any) -> bool:
     if isinstance(x, (array, bytearray, memoryview, ARRAY)) or hasattr(type(x), "detach"):
         return True
     try:
-        return is_foreign(type(x)) and bool(memoryview(x))
+        return is_foreign(type(x)) and memoryview(x).nbytes > 0
     except TypeError:
         return False
 
 
 def numbers(x: Any) -> Contents:
     """The numbers in it, as bytes."""
-    seen = x.detach().cpu().numpy() if hasattr(x, "detach") else x if isinstance(x, ARRAY) else memoryview(x)
+    seen = x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x) if isinstance(x, ARRAY) else memoryview(x)
     if getattr(seen, "dtype", None) == object:
         return dict(enumerate(seen.flat))
     return {"": seen.tobytes(), "shape": seen.shape, "dtype": str(getattr(seen, "dtype", ""))}
