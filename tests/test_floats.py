@@ -256,4 +256,6 @@ assert len(scale) == 3  # it has been done, once
 def test_without_numpy():
     done = subprocess.run([sys.executable, "-c", WITHOUT_NUMPY], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("draws changes scale, random: it has done so now, but the program would not do that again")
+    assert done.stdout.startswith(
+        "draws changes scale, random: it has done so now, but the program would not do that again"
+    )

@@ -54,9 +54,7 @@ class Call:
         reached = Reach({**roots, **passed})
         for v in reached.values:
             settle(v)  # now they look as Values do
-        plain, known = run_plainly(
-            name, lambda: given.call(function, given.given), {**roots, **passed}, reached.values
-        )
+        plain, known = run_plainly(name, lambda: given.call(function, given.given), reached)
         self.around = Reach(roots)  # with what it has imported or cached
         self.inputs = [(n, [Symbol("input") for _ in listed(xs)]) for n, xs in zip(given.names, given.numbers) if xs]
         # A Value that occurs twice among the arguments has two twins, so that one program serves however many of them
@@ -90,10 +88,10 @@ class Call:
         self.history = [v for v in self.leaves if isinstance(v, Value) and v._prev]
         computed = {id(x): i for i, x in enumerate(self.written.computed)}  # which `written` keeps
         places = [(x, computed.get(id(x)), argument.get(x)) for x in self.written.results.items]
-        bools = [type(x) in BOOLS for x in plain.items] + [False] * len(places)  # the numbers of more are compared later
+        truths = [type(x) in BOOLS for x in plain.items] + [False] * len(places)  # should it have returned more now
         self.results = [
-            (place, seed(place), type(x) is Value and not vars(x) and place is not None, self.maker(x, place, i, is_bool))
-            for (x, place, i), is_bool in zip(places, bools)
+            (place, seed(place), type(x) is Value and not vars(x) and place is not None, self.maker(x, place, i, truth))
+            for (x, place, i), truth in zip(places, truths)
         ]
         index = self.written.results.index
         self.items = {places[i][1]: k for k, i in enumerate(index)}  # of what is computed, where it is returned

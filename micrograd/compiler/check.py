@@ -58,8 +58,9 @@ class Check:
                 )
         leaves, nodes = graph(Value(0.0, tuple(values_in(plain.items))))
         what = [f"result {i}" if len(made.items) > 1 else "its result" for i in range(len(made.items))]
-        largest = size([*numbers.values(), *listed_in(given), *(v.data for v in (*leaves, *nodes)), *map(data_of, plain.items)])
-        self.compare(what, [*map(data_of, made.items)], [*map(data_of, plain.items)], largest)
+        wanted = [*map(data_of, plain.items)]
+        met = [*numbers.values(), *listed_in(given), *wanted, *(v.data for v in (*leaves, *nodes))]
+        self.compare(what, [*map(data_of, made.items)], wanted, size(met))
 
     @undisturbed()
     def gradients(

@@ -15,9 +15,9 @@ from typing import Any
 from .. import scalar
 from ..compat import data_of
 from .callers import Line
+from .guards.arguments import listed
 from .names import Names
 from .program import Box, Program, Way
-from .guards.arguments import listed
 from .symbol import COMMUTATIVE, GIVEN, STRANGE, Symbol, ordered
 from .trace import Trace
 

@@ -16,9 +16,9 @@ from .batch import Batch
 from .call import Call
 from .emit import NUMPY, RESERVED, Text, digits
 from .function import Const, Function, Step, Tensor, sources
+from .guards.arguments import inside, tuple_of
 from .names import Names
 from .places import Places
-from .guards.arguments import inside, tuple_of
 from .symbol import ordered
 from .tensors import lower
 

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 from ..engine import Value, graph
 from .backward import standing_in
 from .callers import Line
+from .lock import undisturbed
 from .symbol import ENTER, GIVEN, Symbol
 from .trace import Trace, derivative
-from .lock import undisturbed
 
 FEW = 8  # so many ways back are kept, and one from everything
 

@@ -192,8 +192,8 @@ class Symbol(metaclass=Functions):
     """
 
     __slots__ = ("args", "axis", "line", "op")
+    __hash__ = object.__hash__
     looks: ClassVar[list[Exception]] = []  # what was refused
-    watched: ClassVar[bool] = False  # whether a function runs on Symbols
     # On the way back, of the operation whose gradient is computed: its line, and its result, which is known by then.
     at: ClassVar[Line | None] = None
     again: ClassVar[Any] = None
@@ -213,14 +213,7 @@ class Symbol(metaclass=Functions):
     def __class__(self) -> type:  # isinstance() says of it what it says of the number
         return float
 
-    def __hash__(self) -> int:
-        if Symbol.watched:
-            raise refused(look("hash, in a set or a dict,"))
-        return id(self)
-
     def __repr__(self) -> str:
-        if Symbol.watched:
-            raise refused(look("a text (print, str, repr, a format)"))
         return f"Symbol({self.op!r}, ...)"
 
     def __pos__(self, memo: Any = None) -> "Symbol":
@@ -271,11 +264,16 @@ class Symbol(metaclass=Functions):
         raise AttributeError(f"'float' object has no attribute {name!r}")
 
 
+HASH, TEXT = looked_at("hash, in a set or a dict,"), looked_at("a text (print, str, repr, a format)")
+
+
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
     """While somebody's function runs on Symbols: what looks at one is refused, and says so even if it is caught."""
     Symbol.looks.clear()
-    Symbol.watched = True
+    # The compiler keeps Symbols in sets, by a hash of C: a method of Python's takes a quarter of a first call.
+    before = Symbol.__hash__, Symbol.__repr__
+    Symbol.__hash__, Symbol.__repr__ = HASH, TEXT  # type: ignore[method-assign]
     try:
         yield
         if Symbol.looks:
@@ -287,7 +285,7 @@ def watched() -> Iterator[None]:
             error.add_note(NOTE)
         raise
     finally:
-        Symbol.watched = False
+        Symbol.__hash__, Symbol.__repr__ = before  # type: ignore[method-assign]
         Symbol.looks.clear()
 
 

@@ -6,14 +6,14 @@ arguments, and the graph that comes out is the function, written down. `derivati
 the gradients are Symbols as well.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ..compat import ByHand, data_of
 from ..engine import UNREACHED, Constant, Value, graph, nothing
 from .backward import gradients, put, standing_in
 from .batch import Batch, Batches, during
-from .guards.reach import Reach, generators
+from .guards.reach import Reach, drawn, generators
 from .results import Results, values_in
 from .row import refuse_hook
 from .symbol import KEPT, Symbol, ordered, watched
@@ -56,15 +56,12 @@ class Trace(NamedTuple):
     around: Reach
 
 
-def run_plainly(
-    name: str, run: Callable[[], Any], roots: Mapping[str, Any], values: Mapping[Value, str]
-) -> tuple[Results, list[Value]]:
+def run_plainly(name: str, run: Callable[[], Any], reached: Reach) -> tuple[Results, list[Value]]:
     """Run a function as it is.
 
     Args:
         run: calls it.
-        roots: it, and its arguments, by name: what it may reach.
-        values: the Values there, and how one would write them.
+        reached: what it and its arguments reach.
 
     Returns:
         What it returned, and the Values from before the call that this was computed from.
@@ -72,7 +69,8 @@ def run_plainly(
     Raises:
         TypeError: it changes what is around it.
     """
-    before = Reach({**roots, **generators()}, drawn=True)
+    values = reached.values
+    random = {id(x): (path, x, drawn(x)) for path, x in (*reached.generators.items(), *generators().items())}
     # * 1.0 makes another object of the same number: so what is assigned can be told from it.
     put([(v, "grad", v.grad * 1.0) for v in values if type(v.grad) is float])
     marks = [(path, v, v.data, v.grad) for v, path in values.items()]
@@ -81,7 +79,9 @@ def run_plainly(
         returned = Results(name, run())
     changed = [f"{path}.data" for path, v, data, _ in marks if v.data is not data]
     changed += [f"{path}.grad" for path, v, _, grad in marks if v.grad is not grad]
-    if changed := changed + before.changes(grown=False):
+    changed += reached.changes(grown=False)
+    changed += [path for path, x, before in random.values() if drawn(x) != before]
+    if changed:
         raise TypeError(CHANGES.format(name, ", ".join(changed[:3])))
     leaves, _ = graph(Value(0.0, (*values_in(returned.items), *values, *batches.seen)))
     return returned, [*dict.fromkeys([*leaves, *values, *batches.seen])]

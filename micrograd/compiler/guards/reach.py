@@ -64,7 +64,7 @@ class Thing(NamedTuple):
     theirs: bool
 
     def changes(self, grown: bool = True) -> list[str]:
-        """What is another, by name. Unless it has `grown`, what libraries have come to remember is none."""
+        """What is another, by name; without what has `grown`, what libraries have come to remember is none."""
         before, now = self.before, self.contents(self.x)
         if self.theirs and not grown and isinstance(self.x, dict):
             now = {key: x for key, x in now.items() if key in before}
@@ -80,25 +80,25 @@ class Reach:
 
     Args:
         roots: the things, by name.
-        drawn: whether it counts what generators of random numbers have drawn.
 
     Attributes:
         values: the Values there, and how one would write them.
         things: all else that may change, outermost first.
-        found: all that was met, by how one would write it.
+        generators: those of random numbers.
+        met: all that was met, by how one would write it.
     """
 
-    def __init__(self, roots: Mapping[str, Any], drawn: bool = False):
-        self.drawn = drawn
+    def __init__(self, roots: Mapping[str, Any]):
         self.names: set[str] = set()  # in the code and the texts that were met
         known = -1
         while known < (known := len(self.names)):  # an attribute that was passed by counts once its name is met
             self.seen: dict[Any, Any] = {}  # kept alive, so that an id stays that of one thing
             self.values: dict[Value, str] = {}
             self.things: list[Thing] = []
-            self.found: list[tuple[str, Any]] = []
+            self.generators: dict[str, Any] = {}
+            self.met: list[tuple[str, Any]] = []
             self.queue = deque((name, x, False) for name, x in roots.items())
-            self.add("Value.{}", vars(Value), named(self.names & vars(Value).keys()), "alone", False)
+            self.add("Value.{}", vars(Value), named(self.names & vars(Value).keys()))
             while self.queue:
                 self.visit(*self.queue.popleft())
         self.apart: set[int] = set()  # containers of which not all counts, where the rest changes
@@ -153,8 +153,10 @@ class Reach:
 
     # ---- what there is ----
 
-    def add(self, path: str, x: Any, contents: Callable[[Any], Contents], bulk: str, theirs: bool) -> None:
-        """Note a thing, unless what is in it is "fixed", and go on to that."""
+    def add(
+        self, path: str, x: Any, contents: Callable[[Any], Contents], bulk: str = "alone", theirs: bool = False
+    ) -> None:
+        """Note a thing, unless what is in it is "fixed", and go on to that. The arguments are those of `Thing`."""
         before = contents(x)
         if bulk != "fixed":
             self.things.append(Thing(path, x, contents, before, bulk, theirs))
@@ -173,7 +175,7 @@ class Reach:
         if is_atom(x) or id(x) in self.seen:
             return
         self.seen[id(x)] = x
-        self.found.append((path, x))
+        self.met.append((path, x))
         if callable(x) and is_foreign(kind):  # it may have another name here
             self.names.add(str(getattr(x, "__name__", "")))
         inside = path.replace("{", "{{").replace("}", "}}")
@@ -183,12 +185,11 @@ class Reach:
             self.of_class(x, called=True)
         elif isinstance(x, ModuleType):
             bulk = "fixed" if is_library_module(x) else "alone"
-            self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__getattr__"} & vars(x).keys()), bulk, theirs)
-        elif isinstance(x, RANDOM) or hasattr(kind, "initial_seed"):
-            if self.drawn:
-                self.add(inside, x, drawn, "alone", theirs)
+            self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__getattr__"} & vars(x).keys()), bulk)
         elif isinstance(x, PROCESS) and is_foreign(kind):
             return
+        elif isinstance(x, RANDOM) or hasattr(kind, "initial_seed"):
+            self.generators[path] = x
         elif is_numbers(x):
             self.add(inside, x, numbers, "alone", theirs)
         elif is_foreign(kind) and "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, functools.partial):
@@ -203,10 +204,10 @@ class Reach:
             loaded, names = names_in(f.__code__)
             self.names |= names
             if loaded:
-                self.add("{}", f.__globals__, named(loaded), "alone", False)
-            self.add(f"{inside}.{{}}", f, attributes("__code__", "__defaults__", "__kwdefaults__"), "link", False)
+                self.add("{}", f.__globals__, named(loaded))
+            self.add(f"{inside}.{{}}", f, attributes("__code__", "__defaults__", "__kwdefaults__"), "link")
             if vars(f):
-                self.add(f"{inside}.{{}}", vars(f), named(self.names), "container", False)
+                self.add(f"{inside}.{{}}", vars(f), named(self.names), "container")
             modules = names | {f"{package}.{name}" for name in names for package in packages(f.__globals__)}
             self.queue.extend((name, sys.modules[name], False) for name in sorted(modules & sys.modules.keys()))
         elif "__wrapped__" in vars(f):
@@ -218,17 +219,19 @@ class Reach:
 
     def of_class(self, kind: type, called: bool) -> None:
         """A class; its `__init__` counts where it may be called, and not for objects that are there."""
+        bases: Any = kind.__mro__ + type(kind).__mro__
         called = called or not self.names.isdisjoint(("type", "__class__"))
-        called = called or any(isinstance(x, classmethod) for base in kind.__mro__ for x in vars(base).values())
-        for base in (*kind.__mro__, *type(kind).__mro__):
+        called = called or any(isinstance(x, classmethod) for base in bases for x in vars(base).values())
+        for base in bases:
             if not is_foreign(base) and self.seen.keys().isdisjoint([(base, called), (base, True)]):
                 self.seen[base, called] = base
                 contents = dict if is_mixed(kind) else methods(base, self.names, called)
-                self.add(f"{base.__name__}.{{}}", vars(base), contents, "container", False)
+                self.add(f"{base.__name__}.{{}}", vars(base), contents, "container")
 
     def of_object(self, inside: str, x: Any, theirs: bool) -> None:
         """An object of a class of yours, or a model of micrograd's."""
-        kind, own = type(x), getattr(x, "__dict__", {})
+        kind: Any = type(x)
+        own = getattr(x, "__dict__", {})
         if isinstance(x, Value):
             self.values.setdefault(x, inside.format())
             if x.__class__ is Value and not own and self.names.isdisjoint(ASKED):  # as nearly all
@@ -236,12 +239,13 @@ class Reach:
         self.of_class(kind, called=False)
         kept = [name for name in slots(kind) if not isinstance(x, Value) or name not in slots(Value)]
         every = is_mixed(kind) or not self.names.isdisjoint(EVERY)
-        theirs = theirs or any(type(y) is functools.cached_property for base in kind.__mro__ for y in vars(base).values())
-        if isinstance(x, Module) and not self.names.isdisjoint(PARAMETERS):
+        remembers = any(isinstance(y, functools.cached_property) for base in kind.__mro__ for y in vars(base).values())
+        if not every and isinstance(x, Module) and not self.names.isdisjoint(PARAMETERS):
             still = all(is_atom(item) or has_leaves(item) or name == NAMES for name, item in own.items())
-            self.add(f"{inside}.{{}}", own, dict if every else trained(self.names), "container" if still else "alone", theirs)
+            self.add(f"{inside}.{{}}", own, trained(self.names), "container" if still else "alone", theirs or remembers)
         elif hasattr(x, "__dict__"):
-            self.add(f"{inside}.{{}}", own, dict if every else named(self.names), "container", theirs)
+            contents = dict if every else named(self.names)
+            self.add(f"{inside}.{{}}", own, contents, "container", theirs or remembers)
         if kept := [name for name in kept if every or name in self.names]:
             self.add(f"{inside}.{{}}", x, attributes(*kept), "alone", theirs)
         if isinstance(x, CONTAINERS):
@@ -322,10 +326,11 @@ def has_leaves(x: Any) -> bool:
 
 def named(names: Collection[str]) -> Callable[[Any], Contents]:
     """What a namespace has under some names."""
+    ordered = sorted(names)
 
     def contents(space: Any) -> Contents:
-        if len(names) < len(space):
-            return {name: space[name] for name in names if name in space}
+        if len(ordered) < len(space):
+            return {name: space[name] for name in ordered if name in space}
         return {name: x for name, x in space.items() if name in names}
 
     return contents
@@ -394,20 +399,22 @@ def is_numbers(x: Any) -> bool:
 
 def numbers(x: Any) -> Contents:
     """The numbers in it, as bytes."""
-    seen = x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x) if isinstance(x, ARRAY) else memoryview(x)
-    if getattr(seen, "dtype", None) == object:
-        return dict(enumerate(seen.flat))
-    return {"": seen.tobytes(), "shape": seen.shape, "dtype": str(getattr(seen, "dtype", ""))}
+    if isinstance(x, ARRAY) and x.dtype.hasobject:
+        return dict(enumerate(x.flat))
+    seen: Any = x.detach().cpu().numpy() if hasattr(x, "detach") else x
+    seen = np.asarray(seen) if isinstance(seen, ARRAY) else memoryview(seen)
+    return {"": seen.tobytes(), "shape": seen.shape, "kind": str(getattr(seen, "dtype", ""))}
 
 
-def drawn(x: Any) -> Contents:
-    """The state of a generator of random numbers."""
-    return {"": x.get_state().numpy().tobytes() if hasattr(x, "initial_seed") else pickle.dumps(x)}
+def drawn(x: Any) -> bytes:
+    """What tells how much was drawn from a generator of random numbers."""
+    state: bytes = x.get_state().numpy().tobytes() if hasattr(x, "initial_seed") else pickle.dumps(x)
+    return state
 
 
 def generators() -> dict[str, Any]:
-    """Those that everybody draws from."""
-    found: dict[str, Any] = {"random": random._inst}  # type: ignore[attr-defined]
+    """The generators that everybody draws from."""
+    found: dict[str, Any] = {"random": random._inst}
     if np:
         found["np.random"] = np.random.mtrand._rand
     if torch := sys.modules.get("torch"):
@@ -439,11 +446,16 @@ def same(x: Any, y: Any) -> bool:
 
 
 def pinned(x: Any) -> Any:
-    kind = type(x)
-    if kind is tuple:
-        return x if all(pinned(y) is y for y in x) else Pinned(x)
-    plain = kind in (str, bytes, bool, list, dict, set, deque) or (kind in (int, float) and x != 0)
-    return x if plain or kind.__eq__ is object.__eq__ else Pinned(x)
+    return x if is_told(x) else Pinned(x)
+
+
+def is_told(x: Any, depth: int = 3) -> bool:
+    """Whether == tells `x`, and what is in it in so many layers, from all that is another."""
+    kind: Any = type(x)
+    if kind in CONTAINERS:
+        return depth > 0 and all(is_told(y, depth - 1) for y in (x.values() if kind is dict else x))
+    plain = kind in (str, bytes, bool, NoneType) or (kind in (int, float) and x != 0)
+    return plain or kind.__eq__ is object.__eq__
 
 
 def copy_of(x: Any) -> Any:
