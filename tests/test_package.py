@@ -32,11 +32,12 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.
 def imports(path):
     """What a room imports: other rooms, and packages that are not Python's own."""
     ours, theirs = set(), set()
-    folder = ".".join(path.relative_to(PACKAGE).parent.parts)
+    folders = path.relative_to(PACKAGE).parent.parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             names = [node.module] if node.module else [alias.name for alias in node.names]
-            ours |= {f"{folder}.{name}" if folder and node.level == 1 else name for name in names}
+            around = folders[: len(folders) + 1 - node.level]
+            ours |= {".".join((*around, str(name))) for name in names}
         elif isinstance(node, ast.ImportFrom):
             theirs.add(str(node.module).partition(".")[0])
         elif isinstance(node, ast.Import):

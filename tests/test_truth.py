@@ -2279,10 +2279,8 @@ def dotted(how):
         lambda: (lambda x: A * x * remembered_rate(), forget_it),
         lambda: (lambda x: A * x * importlib.import_module("settings_of_a_test").rate, modules_around()),
         lambda: (lambda x: A * x * sys.modules["settings_of_a_test"].rate, modules_around()),
-        lambda: (lambda x: A * x * getattr(sys.modules[__name__], "RATE"), lambda: change_global("RATE", 3.0)),  # noqa: B009
     ],
 )
-@pytest.mark.filterwarnings("ignore:.* reaches")  # this module by its name
 def test_what_else_may_change(make, monkeypatch):
     monkeypatch.setitem(globals(), "RATE", RATE)
     remembered_rate()

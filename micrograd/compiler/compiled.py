@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from ..engine import Value
 from ..vmap import compiling
 from .call import Call
-from .callers import name_of
+from .guards.callers import name_of
 from .guards.arguments import Arguments, Whole, take_apart
 from .lock import undisturbed
 from .program import Program

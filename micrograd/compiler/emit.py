@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .callers import Line
+from .guards.callers import Line
 from .function import Const, Function, Operand, Step, Tensor, sources
 from .names import Names
 from .program import Box

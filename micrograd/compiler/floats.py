@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import scalar
 from ..compat import data_of
-from .callers import Line
+from .guards.callers import Line
 from .guards.arguments import listed
 from .names import Names
 from .program import Box, Program, Way

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .callers import Line
+from .guards.callers import Line
 from .symbol import Axis
 
 

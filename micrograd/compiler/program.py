@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from ..engine import Value, graph
 from .backward import standing_in
-from .callers import Line
+from .guards.callers import Line
 from .lock import undisturbed
 from .symbol import ENTER, GIVEN, Symbol
 from .trace import Trace, derivative

@@ -9,7 +9,7 @@ from pathlib import Path
 from traceback import walk_tb
 from types import FrameType, TracebackType
 
-from .callers import NUMPY, OWN, is_library
+from .guards.callers import NUMPY, OWN, is_library
 
 WHY = (
     "looks at a number, but while a function is compiled its numbers are not known yet: the program must serve all "

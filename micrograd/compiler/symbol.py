@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any, ClassVar, NoReturn
 
 from ..compat import among_objects
-from .callers import Line, calling_line
+from .guards.callers import Line, calling_line
 from .guards.arrays import ARRAY, BOOLS
 from .refusal import look, met
 

@@ -16,6 +16,7 @@ def last_angle(angle, speed):
     return angle
 
 
+# check=True would compare every call with the function itself.
 fast = micrograd.compile(last_angle)
 start = Value(1.0), Value(0.0)
 

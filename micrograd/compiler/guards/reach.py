@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from ...engine import Value
 from ...module import NAMES, Module, found, slots
-from ..callers import is_library
+from .callers import is_library
 from .arrays import ARRAY, GENERATORS, GENERIC, np
 
 ATOMS = int, float, complex, bool, str, bytes, NoneType
@@ -92,7 +92,8 @@ class Reach:
         self.names: set[str] = set()  # in the code and the texts that were met
         known = -1
         while known < (known := len(self.names)):  # an attribute that was passed by counts once its name is met
-            self.seen: dict[Any, Any] = {}  # kept alive, so that an id stays that of one thing
+            # What was met is kept alive, so that an id stays that of one thing; all modules are nobody's.
+            self.seen: dict[Any, Any] = {id(sys.modules): sys.modules}
             self.values: dict[Value, str] = {}
             self.things: list[Thing] = []
             self.generators: dict[str, Any] = {}
@@ -219,7 +220,7 @@ class Reach:
 
     def of_class(self, kind: type, called: bool) -> None:
         """A class; its `__init__` counts where it may be called, and not for objects that are there."""
-        bases: Any = kind.__mro__ + type(kind).__mro__
+        bases: tuple[Any, ...] = (*kind.__mro__, *type(kind).mro(type(kind)))
         called = called or not self.names.isdisjoint(("type", "__class__"))
         called = called or any(isinstance(x, classmethod) for base in bases for x in vars(base).values())
         for base in bases:

@@ -21,7 +21,7 @@ class Own(dict[str, bool]):
 
 
 OWN = Own()
-FOLDER = str(pathlib.Path(Own.__missing__.__code__.co_filename).parents[1]) + os.sep
+FOLDER = str(pathlib.Path(Own.__missing__.__code__.co_filename).parents[2]) + os.sep
 
 
 @functools.cache
