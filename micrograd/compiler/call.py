@@ -88,10 +88,15 @@ class Call:
         self.history = [v for v in self.leaves if isinstance(v, Value) and v._prev]
         computed = {id(x): i for i, x in enumerate(self.written.computed)}  # which `written` keeps
         places = [(x, computed.get(id(x)), argument.get(x)) for x in self.written.results.items]
-        truths = [type(x) in BOOLS for x in plain.items] + [False] * len(places)  # should it have returned more now
+        truths = {id(x) for x, y in zip(self.written.results.each(), plain.each()) if type(y) in BOOLS}
         self.results = [
-            (place, seed(place), type(x) is Value and not vars(x) and place is not None, self.maker(x, place, i, truth))
-            for (x, place, i), truth in zip(places, truths)
+            (
+                place,
+                seed(place),
+                type(x) is Value and not vars(x) and place is not None,
+                self.maker(x, place, i, id(x) in truths),
+            )
+            for x, place, i in places
         ]
         index = self.written.results.index
         self.items = {places[i][1]: k for k, i in enumerate(index)}  # of what is computed, where it is returned

@@ -36,6 +36,10 @@ class Results:
         self.items: list[Any] = [*places, *listed(numbers)]
         self.index, self.count = [places[v] for v in values], len(places)
 
+    def each(self) -> list[Any]:
+        """The items, Values as often as they were returned."""
+        return [*map(self.items.__getitem__, self.index), *self.items[self.count :]]
+
     def assemble(self, items: list[Any]) -> Any:
         """Something of the same structure, of other items."""
         if self.structure is VALUE:  # the usual case, faster

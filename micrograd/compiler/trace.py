@@ -114,8 +114,9 @@ def trace(name: str, run_on_symbols: Callable[[], Any], known: Sequence[Value], 
 def refuse_lost(written: Trace, returned: Results, before: Sequence[Value]) -> None:
     """Raise TypeError where a result has a gradient, although its number was known when the function was traced."""
     known = {*before}
-    for x, y in zip(written.results.items, returned.items):
-        if isinstance(y, Value) and y._prev and y not in known and type(data_of(x)) is not Symbol:
+    for x, y in zip(written.results.each(), returned.each()):
+        made = x is not y and y not in known  # by the function, in each run
+        if made and isinstance(y, Value) and y._prev and type(data_of(x)) is not Symbol:
             with standing_in({v: v.data for v in before}):
                 found, _ = gradients([y], [1.0], before)
             if any(found):
