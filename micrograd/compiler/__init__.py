@@ -5,7 +5,7 @@ hands a value to the next; the tensor program in between is data (`function`), s
 README.md, beside this file, follows one neuron through all of them.
 
     guards     take_apart  arguments                    -> numbers, Values, and their structure, which is a key
-    guards     Reach       the function                 -> what it reaches by name; that `holds` as long as it is the same
+    guards     Reach       the function                 -> what it reaches by name; that `holds`, or not
     trace      trace       the function, run on Symbols -> a graph of Symbols; a call under vmap (`batch`) adds an axis
     cost       is_narrow   the graph                    -> whether plain floats are faster; if so, FloatProgram writes
                                                            them out, and the next passes are not needed

@@ -14,9 +14,9 @@ from ..compat import data_of
 from ..engine import Value
 from ..vmap import Compiling, compiling, loop
 from .backward import gradients, seed, standing_in
-from .guards.callers import name_of
 from .guards.arguments import listed, put_together, take_apart
 from .guards.arrays import np
+from .guards.callers import name_of
 from .results import Results, result_like, twin, values_in
 from .symbol import ENTER, Axis, Symbol
 

@@ -14,8 +14,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from ..engine import Value
 from ..vmap import compiling
 from .call import Call
-from .guards.callers import name_of
 from .guards.arguments import Arguments, Whole, take_apart
+from .guards.callers import name_of
 from .lock import undisturbed
 from .program import Program
 from .refusal import shorten

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .guards.callers import Line
 from .function import Const, Function, Operand, Step, Tensor, sources
+from .guards.callers import Line
 from .names import Names
 from .program import Box
 from .views import flat, view_text

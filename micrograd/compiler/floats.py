@@ -14,8 +14,8 @@ from typing import Any
 
 from .. import scalar
 from ..compat import data_of
-from .guards.callers import Line
 from .guards.arguments import listed
+from .guards.callers import Line
 from .names import Names
 from .program import Box, Program, Way
 from .symbol import COMMUTATIVE, GIVEN, STRANGE, Symbol, ordered

@@ -13,8 +13,8 @@ from numbers import Real
 from typing import Any, ClassVar, NoReturn
 
 from ..compat import among_objects
-from .guards.callers import Line, calling_line
 from .guards.arrays import ARRAY, BOOLS
+from .guards.callers import Line, calling_line
 from .refusal import look, met
 
 KEPT = "what a function computes under vmap was kept, and used outside of it; return it from the function instead"

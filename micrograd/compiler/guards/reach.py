@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 
 from ...engine import Value
 from ...module import NAMES, Module, found, slots
-from .callers import is_library
 from .arrays import ARRAY, GENERATORS, GENERIC, np
+from .callers import is_library
 
 ATOMS = int, float, complex, bool, str, bytes, NoneType
 CONTAINERS = list, tuple, dict, set, frozenset, deque
