@@ -20,7 +20,7 @@ from programs import agree, hidden
 
 import micrograd
 from micrograd import Value
-from micrograd.compiler.guards.reach import Reach
+from micrograd.compiler.guards.reach import Reach, equal
 from micrograd.nn import MLP, Module
 
 A = Value(2.0)
@@ -310,3 +310,42 @@ def test_a_thread_that_traces_keeps_others_waiting_but_not_for_ever(monkeypatch)
     thread.join()
     assert found == [1.0]
     assert micrograd.compile(lambda x: A * x)(1.0).data == 2.0
+
+
+class Touchy:
+    def __eq__(self, other):
+        raise ZeroDivisionError
+
+    __hash__ = object.__hash__
+
+
+def test_an_equality_that_raises_is_not_asked_twice():
+    space = types.SimpleNamespace(rate=2.0, other=[Touchy()])
+    reach = Reach({"f": lambda x: A * x * space.rate})
+    twice = {"rate": space.rate, "other": Touchy()}
+    assert reach.holds()
+    assert not equal(twice, {"rate": 2.0, "other": Touchy()})
+
+
+def test_a_program_is_not_given_numbers_to_come_by_another_thread(monkeypatch):
+    monkeypatch.setattr("micrograd.compiler.lock.PATIENCE", 0.1)
+    shared = micrograd.compile(lambda v: v * 2.0 + 1.0)
+    shared(A)
+    found: list[Any] = []
+    log = hidden(found)
+
+    def elsewhere():
+        try:
+            log().append(shared(A).data)
+        except RuntimeError as error:
+            log().append(error)
+
+    def traced(x):
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        return A * x
+
+    assert micrograd.compile(traced)(0.5).data == 1.0
+    assert found[0] == 5.0  # in the plain run there is no other number
+    assert isinstance(found[1], RuntimeError)
