@@ -157,9 +157,9 @@ def test_what_is_not_reached_does_not_count():
     """Nor does it take longer to compare."""
     space: dict[str, Any] = {"A": A}
     exec("def f(x):\n    return A * x", space)
-    few = len(Reach({"f": space["f"]}).things)
+    few = len(Reach([("f", space["f"])]).things)
     space |= {f"other_{i}": [float(i)] * 100 for i in range(100)}
-    assert len(Reach({"f": space["f"]}).things) == few
+    assert len(Reach([("f", space["f"])]).things) == few
 
 
 def test_what_a_library_remembers_is_no_effect():
@@ -321,7 +321,7 @@ class Touchy:
 
 def test_an_equality_that_raises_is_not_asked_twice():
     space = types.SimpleNamespace(rate=2.0, other=[Touchy()])
-    reach = Reach({"f": lambda x: A * x * space.rate})
+    reach = Reach([("f", lambda x: A * x * space.rate)])
     twice = {"rate": space.rate, "other": Touchy()}
     assert reach.holds()
     assert not equal(twice, {"rate": 2.0, "other": Touchy()})
@@ -349,3 +349,49 @@ def test_a_program_is_not_given_numbers_to_come_by_another_thread(monkeypatch):
     assert micrograd.compile(traced)(0.5).data == 1.0
     assert found[0] == 5.0  # in the plain run there is no other number
     assert isinstance(found[1], RuntimeError)
+
+
+def test_a_parameter_may_have_the_name_of_the_function():
+    rates = {"now": 2.0}
+
+    def mode(x, mode):
+        return A * x * rates["now"]
+
+    compiled = micrograd.compile(mode)
+    assert right(compiled, 0.5, "fast") == 1
+    rates["now"] = 3.0
+    assert right(compiled, 0.5, "fast") == 2
+
+
+def test_what_grows_behind_a_method_or_a_partial_is_an_effect():
+    class Counter:
+        def count(self, x):
+            self.step = 1
+            return A * x
+
+    kept: dict[str, float] = {}
+    for f in (Counter().count, functools.partial(lambda d, x: d.setdefault("k", 1.0) * A * x, kept)):
+        with pytest.raises(TypeError, match=r" changes .*: it has done so now"):
+            micrograd.compile(f)(0.5)
+
+
+def test_classes_of_yours_with_names_that_libraries_use():
+    class Settings:
+        initial_seed, rate = 1, 2.0
+
+        def detach(self):
+            return self.rate
+
+    settings = Settings()
+    compiled = micrograd.compile(lambda x: A * x * settings.detach() * settings.initial_seed)
+    assert right(compiled, 0.5) == 1
+    settings.rate = 3.0
+    assert right(compiled, 0.5) == 2
+
+
+def test_objects_that_are_keys_in_an_argument():
+    holder: Any = type("Key", (), {"rate": 2.0})()
+    compiled = micrograd.compile(lambda d: sum(k.rate * A * x for k, x in d.items()))
+    assert right(compiled, {holder: 0.5}) == 1
+    holder.rate = 5.0
+    assert right(compiled, {holder: 0.5}) == 2

@@ -50,8 +50,8 @@ class Call:
     def __init__(self, function: Callable[..., Any], name: str, key: Hashable, given: Arguments, always: bool):
         self.name, self.key, self.structures, self.again = name, key, given.structures, False
         self.always, self.is_vmap = always, is_vmap(function)
-        roots, passed = {name: function, **given.wholes()}, dict(zip(given.names, given.given))
-        reached = Reach({**roots, **passed})
+        roots = [(name, function), *given.wholes()]
+        reached = Reach([*roots, *zip(given.names, given.given)])
         for v in reached.values:
             settle(v)  # now they look as Values do
         plain, known = run_plainly(name, lambda: given.call(function, given.given), reached)

@@ -217,17 +217,18 @@ class Arguments(NamedTuple):
         """What one program serves: arguments that differ in numbers and Values only."""
         return self.positional, tuple(self.names), tuple(self.structures)
 
-    def wholes(self) -> dict[str, Any]:
-        """By name, what is no number and no Value in the arguments, and the classes of what is in them."""
-        found: dict[str, Any] = {}
+    def wholes(self) -> list[tuple[str, Any]]:
+        """What is no number and no Value in the arguments, keys too, and all classes there, each after its name."""
+        found: list[tuple[str, Any]] = []
         stack = [*zip(self.names, self.structures)]
         while stack:
             name, structure = stack.pop()
-            found |= {f"{name}": part.x for part in structure if isinstance(part, Whole)}
-            found |= {part.__name__: part for part in structure if isinstance(part, type)}
+            keys: Any = structure[1] if structure[0] == "dict" else ()
+            found += [(name, part.x) for part in (*structure, *keys) if isinstance(part, Whole)]
+            found += [(part.__name__, part) for part in structure if isinstance(part, type)]
             parts = inside(structure)
-            keys = [f"{key.x!r}" for key in structure[1]] if structure[0] == "dict" else range(len(parts))
-            stack += [(f"{name}[{key}]", part) for key, part in zip(keys, parts)]
+            names = [repr(key.x) for key in keys] or range(len(parts))
+            stack += [(f"{name}[{key}]", part) for key, part in zip(names, parts)]
         return found
 
     def filled(self, numbers: Iterator[Any], values: Iterator[Any]) -> list[Any]:

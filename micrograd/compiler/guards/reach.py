@@ -16,7 +16,7 @@ import random
 import sys
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable
 from io import IOBase
 from logging import Logger
 from threading import Thread
@@ -79,7 +79,7 @@ class Reach:
     """What some things reach.
 
     Args:
-        roots: the things, by name.
+        roots: the things, each after its name; a parameter may have that of the function.
 
     Attributes:
         values: the Values there, and how one would write them.
@@ -88,7 +88,7 @@ class Reach:
         met: all that was met, by how one would write it.
     """
 
-    def __init__(self, roots: Mapping[str, Any]):
+    def __init__(self, roots: Iterable[tuple[str, Any]]):
         self.names: set[str] = set()  # in the code and the texts that were met
         known = -1
         while known < (known := len(self.names)):  # an attribute that was passed by counts once its name is met
@@ -98,7 +98,7 @@ class Reach:
             self.things: list[Thing] = []
             self.generators: dict[str, Any] = {}
             self.met: list[tuple[str, Any]] = []
-            self.queue = deque((name, x, False) for name, x in roots.items())
+            self.queue = deque((name, x, False) for name, x in roots)
             self.add("Value.{}", vars(Value), named(self.names & vars(Value).keys()))
             while self.queue:
                 self.visit(*self.queue.popleft())
@@ -189,14 +189,14 @@ class Reach:
             self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__getattr__"} & vars(x).keys()), bulk)
         elif isinstance(x, PROCESS) and is_foreign(kind):
             return
-        elif isinstance(x, RANDOM) or hasattr(kind, "initial_seed"):
+        elif isinstance(x, RANDOM) or (is_foreign(kind) and hasattr(kind, "initial_seed")):
             self.generators[path] = x
         elif is_numbers(x):
             self.add(inside, x, numbers, "alone", theirs)
         elif is_foreign(kind) and "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, functools.partial):
             self.queue.append((path, x.__wrapped__, theirs))  # a cache, or a compiled function
         elif not is_foreign(kind) or isinstance(x, Module | Value):
-            self.of_object(inside, x, theirs)
+            self.of_object(inside, x)
         else:
             self.of_anything(inside, x, theirs)
 
@@ -229,7 +229,7 @@ class Reach:
                 contents = dict if is_mixed(kind) else methods(base, self.names, called)
                 self.add(f"{base.__name__}.{{}}", vars(base), contents, "container")
 
-    def of_object(self, inside: str, x: Any, theirs: bool) -> None:
+    def of_object(self, inside: str, x: Any) -> None:
         """An object of a class of yours, or a model of micrograd's."""
         kind: Any = type(x)
         own = getattr(x, "__dict__", {})
@@ -240,17 +240,18 @@ class Reach:
         self.of_class(kind, called=False)
         kept = [name for name in slots(kind) if not isinstance(x, Value) or name not in slots(Value)]
         every = is_mixed(kind) or not self.names.isdisjoint(EVERY)
-        remembers = any(isinstance(y, functools.cached_property) for base in kind.__mro__ for y in vars(base).values())
         if not every and isinstance(x, Module) and not self.names.isdisjoint(PARAMETERS):
             still = all(is_atom(item) or has_leaves(item) or name == NAMES for name, item in own.items())
-            self.add(f"{inside}.{{}}", own, trained(self.names), "container" if still else "alone", theirs or remembers)
+            self.add(f"{inside}.{{}}", own, trained(self.names), "container" if still else "alone")
         elif hasattr(x, "__dict__"):
             contents = dict if every else named(self.names)
-            self.add(f"{inside}.{{}}", own, contents, "container", theirs or remembers)
+            self.add(f"{inside}.{{}}", own, contents, "container")
+        if any(isinstance(y, functools.cached_property) for base in kind.__mro__ for y in vars(base).values()):
+            self.things[-1] = self.things[-1]._replace(theirs=True)  # it may come to remember these
         if kept := [name for name in kept if every or name in self.names]:
-            self.add(f"{inside}.{{}}", x, attributes(*kept), "alone", theirs)
+            self.add(f"{inside}.{{}}", x, attributes(*kept))
         if isinstance(x, CONTAINERS):
-            self.add(f"{inside}[{{!r}}]", x, items, "alone", theirs)
+            self.add(f"{inside}[{{!r}}]", x, items)
 
     def of_anything(self, inside: str, x: Any, theirs: bool) -> None:
         """What is in a container, or in an object of a library."""
@@ -261,7 +262,7 @@ class Reach:
             self.seen[id(own)] = own
             self.add(f"{inside}.{{}}", own, dict, "container", True)
         if not isinstance(x, CONTAINERS):
-            self.add(inside, x, referents, "link", True)
+            self.add(inside, x, referents, "link", theirs)
 
 
 # ---- what is followed ----
@@ -388,9 +389,13 @@ def referents(x: Any) -> Contents:
     return dict(enumerate(y for y in gc.get_referents(x) if not isinstance(y, type | ModuleType)))
 
 
+def is_tensor(x: Any) -> bool:
+    return is_foreign(type(x)) and hasattr(type(x), "detach") and hasattr(type(x), "__array__")
+
+
 def is_numbers(x: Any) -> bool:
     """Whether it is an array, a tensor, or another piece of memory."""
-    if isinstance(x, (array, bytearray, memoryview, ARRAY)) or hasattr(type(x), "detach"):
+    if isinstance(x, (array, bytearray, memoryview, ARRAY)) or is_tensor(x):
         return True
     try:
         return is_foreign(type(x)) and memoryview(x).nbytes > 0
@@ -402,7 +407,7 @@ def numbers(x: Any) -> Contents:
     """The numbers in it, as bytes."""
     if isinstance(x, ARRAY) and x.dtype.hasobject:
         return dict(enumerate(x.flat))
-    seen: Any = x.detach().cpu().numpy() if hasattr(x, "detach") else x
+    seen: Any = x.detach().cpu().numpy() if is_tensor(x) else x
     seen = np.asarray(seen) if isinstance(seen, ARRAY) else memoryview(seen)
     return {"": seen.tobytes(), "shape": seen.shape, "kind": str(getattr(seen, "dtype", ""))}
 
