@@ -395,3 +395,23 @@ def test_objects_that_are_keys_in_an_argument():
     assert right(compiled, {holder: 0.5}) == 1
     holder.rate = 5.0
     assert right(compiled, {holder: 0.5}) == 2
+
+
+def test_a_setting_of_a_module_that_comes_later():
+    settings: Any = types.ModuleType("settings_of_a_test")
+    compiled = micrograd.compile(lambda x: A * x * getattr(settings, "drop", 1.0))
+    assert right(compiled, 0.5) == 1
+    settings.drop = 3.0
+    assert right(compiled, 0.5) == 2
+
+
+def test_a_list_that_grows_is_told():
+    rows: list[float] = []
+    compiled = micrograd.compile(lambda x: A * x * (1.0 + sum(rows)))
+    compiled(0.5)
+    for i in range(7):
+        rows.append(float(i))
+        compiled(0.5)
+    rows.append(1.0)
+    with pytest.warns(UserWarning, match="^rows was another for the 8th time"):
+        compiled(0.5)

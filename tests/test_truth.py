@@ -649,7 +649,7 @@ def test_what_changes_again_and_again_is_told():
     cfg["rate"] = 8.0
     with pytest.warns(
         UserWarning,
-        match=r"^cfg\['rate'\] was another for the 8th time, and <lambda> .* anew .*: pass it as an argument",
+        match=r"^cfg was another for the 8th time, and <lambda> .* anew .*: pass it as an argument",
     ):
         compiled(1.0)
 

@@ -186,7 +186,7 @@ class Reach:
             self.of_class(x, called=True)
         elif isinstance(x, ModuleType):
             bulk = "fixed" if is_library_module(x) else "alone"
-            self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__getattr__"} & vars(x).keys()), bulk)
+            self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__getattr__"}), bulk)
         elif isinstance(x, PROCESS) and is_foreign(kind):
             return
         elif isinstance(x, RANDOM) or (is_foreign(kind) and hasattr(kind, "initial_seed")):
