@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..compat import data_of
-from ..engine import Value, graph
+from ..engine import Value
 from ..vmap import loop
 from .backward import gradients, standing_in
 from .batch import during
-from .guards.arguments import Arguments, hung, listed
+from .guards.arguments import Arguments, hung
 from .guards.reach import Reach, same
 from .lock import undisturbed
-from .results import Results, values_in
+from .results import Results, graph_behind
 
 RELATIVE = 1e-6  # of the larger of two numbers
 ROUNDING = 1e-12  # of the largest number that the plain run has met: what may be left of it where a sum cancels
@@ -56,10 +56,10 @@ class Check:
                     f"{self.name} assigns .{other[0]} of a Value that it returns, but a program computes new data and "
                     f"gradients only: return it, beside the Value, and assign it outside"
                 )
-        leaves, nodes = graph(Value(0.0, tuple(values_in(plain.items))))
+        leaves, nodes = graph_behind(plain.items)
         what = [f"result {i}" if len(made.items) > 1 else "its result" for i in range(len(made.items))]
         wanted = [*map(data_of, plain.items)]
-        met = [*numbers.values(), *listed_in(given), *wanted, *(v.data for v in (*leaves, *nodes))]
+        met = [*numbers.values(), *given.listed(), *wanted, *(v.data for v in (*leaves, *nodes))]
         self.compare(what, [*map(data_of, made.items)], wanted, size(met))
 
     @undisturbed()
@@ -78,20 +78,20 @@ class Check:
             found: those that are not zero, of the Values that the program depends on.
         """
         every = {v: v.data for v in (*given.values, *self.around.values) if v.data is not None} | dict(numbers)
-        known = iter([x for part in given.numbers for x in listed(part)])
+        known = iter(given.listed())
         with standing_in(every, cut=False), during(loop):
             returned = given.call(self.function, given.filled(known, iter(given.values)))
         with standing_in(every):
             plain = Results(self.name, returned)
-            leaves, nodes = graph(Value(0.0, tuple(values_in(plain.items))))
+            leaves, nodes = graph_behind(plain.items)
             back, _ = gradients([plain.items[plain.index[i]] for i in asked], [*asked.values()], [*numbers])
-            largest = size([*numbers.values(), *(x for v in (*leaves, *nodes[:-1]) for x in (v.data, v.grad))])
+            largest = size([*numbers.values(), *(x for v in (*leaves, *nodes) for x in (v.data, v.grad))])
         what = [f"the gradient of {self.around.values.get(leaf, 'an argument')}" for leaf in numbers]
         self.compare(what, [found.get(leaf, 0.0) for leaf in numbers], [g or 0.0 for g in back], largest)
 
     def compare(self, what: Sequence[str], got: Sequence[Any], wanted: Sequence[Any], largest: float) -> None:
         for name, x, y in zip(what, map(float, got), map(float, wanted)):
-            near = abs(x - y) <= max(RELATIVE * max(abs(x), abs(y)), ROUNDING * largest) if math.isfinite(y) else False
+            near = math.isfinite(y) and abs(x - y) <= max(RELATIVE * max(abs(x), abs(y)), ROUNDING * largest)
             if not (x == y or (x != x and y != y) or near):
                 raise TypeError(
                     f"{self.name} computes something else when it is compiled: {name} is {x!r}, without compile it is "
@@ -102,10 +102,6 @@ class Check:
 def size(numbers: Iterable[Any]) -> float:
     """The largest of some numbers, whatever their signs."""
     return max((abs(x) for x in numbers if isinstance(x, float) and math.isfinite(x)), default=0.0)
-
-
-def listed_in(given: Arguments) -> list[Any]:
-    return [x for part in given.numbers for x in listed(part)]
 
 
 def without_dtypes(structure: Any) -> Any:

@@ -217,7 +217,8 @@ class Compiled(Generic[P, R]):
 
     def tell_of(self, changed: Sequence[str]) -> None:
         """Warn, once, of what is another for the eighth time."""
-        for name in (path.partition("[")[0] for path in changed[:1]):  # a list that grows is one cause
+        if changed:
+            name = changed[0].partition("[")[0]  # a list that grows is one cause
             self.changes[name] += 1
             if self.changes[name] == OFTEN:
                 warnings.warn(

@@ -14,23 +14,17 @@ STUCK = (
 )
 
 
-class Lock:
-    """Held by the thread that traces, and by one that forks: the child gets the Values as they are then."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-
-    def take(self) -> None:
-        if not self.lock.acquire(timeout=PATIENCE):
-            raise RuntimeError(STUCK)
-
-    def give(self) -> None:
-        self.lock.release()
+lock = threading.RLock()
 
 
-lock = Lock()
-register: Any = getattr(os, "register_at_fork", dict)  # Windows has no fork
-register(before=lock.take, after_in_parent=lock.give, after_in_child=lock.give)
+def take() -> None:
+    if not lock.acquire(timeout=PATIENCE):
+        raise RuntimeError(STUCK)
+
+
+# Who forks holds it as well: the child gets the Values as they are then. Windows has no fork, and makes a dict.
+register: Any = getattr(os, "register_at_fork", dict)
+register(before=take, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 @contextmanager
@@ -41,7 +35,7 @@ def undisturbed() -> Iterator[None]:
     Raises:
         RuntimeError: another thread traces, and does not end.
     """
-    lock.take()
+    take()
     collecting = gc.isenabled()
     try:
         gc.disable()
@@ -49,4 +43,4 @@ def undisturbed() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-        lock.give()
+        lock.release()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..engine import Value, nothing
+from ..engine import Value, graph, nothing
 from ..module import slots
 from .guards.arguments import VALUE, listed, put_together, take_apart
 
@@ -14,7 +14,10 @@ class Results:
     """What a function returned, taken apart.
 
     Attributes:
+        structure: that of what was returned.
         items: the Values, each once, then the numbers.
+        index: for each Value that was returned, which of the items it is.
+        count: how many of the items are Values.
 
     Raises:
         TypeError: there is something else than Values of plain numbers, and numbers.
@@ -49,6 +52,12 @@ class Results:
 
 def values_in(items: Sequence[Any]) -> list[Value]:
     return [x for x in items if isinstance(x, Value)]
+
+
+def graph_behind(items: Sequence[Any]) -> tuple[list[Value], list[Value]]:
+    """`graph` of the Values among some items: leaves, and results."""
+    leaves, results = graph(Value(0.0, tuple(values_in(items))))
+    return leaves, results[:-1]
 
 
 def result_like(x: Value, number: Any, parent: Value, send: Callable[[Value], None]) -> Value:

@@ -81,8 +81,6 @@ class Row:
 
     def data(self) -> Any:
         """Their data, as a new array or a list."""
-        if self.home is None and self.looked == Home.made:  # no home, faster: should one be made now, it is asked
-            return [v.data for v in self.values]
         with one_at_a_time:
             home = self.find()
             if home is None:
@@ -110,8 +108,6 @@ class Row:
 
     def grads(self) -> list[Any] | Callable[[], list[Any]]:
         """The gradients, or a function that returns them as they are now."""
-        if self.home is None and self.looked == Home.made:
-            return [v.grad for v in self.values]
         with one_at_a_time:
             home = self.find()
             if home is None:

@@ -157,6 +157,9 @@ def refused(error: TypeError) -> TypeError:
     return error
 
 
+HASH, TEXT = looked_at("hash, in a set or a dict,"), looked_at("a text (print, str, repr, a format)")
+
+
 @dataclass(frozen=True, eq=False)
 class Axis:
     """A batch. A Symbol on it stands for one number of each sample."""
@@ -253,7 +256,7 @@ class Symbol(metaclass=Functions):
     __index__ = looked_at("an index, a range or a repetition")
     __round__ = __trunc__ = __floor__ = __ceil__ = looked_at("rounding")
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = looked_at("// or %")
-    __format__ = looked_at("a text (print, str, repr, a format)")
+    __format__ = TEXT
     __reduce_ex__ = looked_at("pickle")
 
     def __getattr__(self, name: str) -> Any:
@@ -262,9 +265,6 @@ class Symbol(metaclass=Functions):
         if hasattr(float, name) and not name.startswith("__"):
             return looked_at(f".{name}")(self)
         raise AttributeError(f"'float' object has no attribute {name!r}")
-
-
-HASH, TEXT = looked_at("hash, in a set or a dict,"), looked_at("a text (print, str, repr, a format)")
 
 
 @contextlib.contextmanager

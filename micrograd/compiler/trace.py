@@ -14,7 +14,7 @@ from ..engine import UNREACHED, Constant, Value, graph, nothing
 from .backward import gradients, put, standing_in
 from .batch import Batch, Batches, during
 from .guards.reach import Reach, drawn, generators
-from .results import Results, values_in
+from .results import Results, graph_behind, values_in
 from .row import refuse_hook
 from .symbol import KEPT, Symbol, ordered, watched
 
@@ -70,7 +70,7 @@ def run_plainly(name: str, run: Callable[[], Any], reached: Reach) -> tuple[Resu
         TypeError: it changes what is around it.
     """
     values = reached.values
-    random = {id(x): (path, x, drawn(x)) for path, x in (*reached.generators.items(), *generators().items())}
+    drawers = {id(x): (path, x, drawn(x)) for path, x in (*reached.generators.items(), *generators().items())}
     # * 1.0 makes another object of the same number: so what is assigned can be told from it.
     put([(v, "grad", v.grad * 1.0) for v in values if type(v.grad) is float])
     marks = [(path, v, v.data, v.grad) for v, path in values.items()]
@@ -80,7 +80,7 @@ def run_plainly(name: str, run: Callable[[], Any], reached: Reach) -> tuple[Resu
     changed = [f"{path}.data" for path, v, data, _ in marks if v.data is not data]
     changed += [f"{path}.grad" for path, v, _, grad in marks if v.grad is not grad]
     changed += reached.changes(grown=False)
-    changed += [path for path, x, before in random.values() if drawn(x) != before]
+    changed += [path for path, x, before in drawers.values() if drawn(x) != before]
     if changed:
         raise TypeError(CHANGES.format(name, ", ".join(changed[:3])))
     leaves, _ = graph(Value(0.0, (*values_in(returned.items), *values, *batches.seen)))
@@ -149,10 +149,10 @@ def write_down(
         if any(v.data is not symbol or v.grad is not HIDDEN for v, symbol in stand_ins.items()):
             raise TypeError(ASSIGNED)
     with standing_in(stand_ins):
-        leaves, made = graph(Value(0.0, tuple(values_in(returned.items))))
+        leaves, made = graph_behind(returned.items)
         for v in [v for v in leaves if type(v) is not Batch]:  # those of which nothing depends on a Value
             refuse_hook(v)
-        for v in [v for v in made[:-1] if type(v.data) is not Symbol and type(v) is not Batch]:
+        for v in [v for v in made if type(v.data) is not Symbol and type(v) is not Batch]:
             if any(type(p.data) is Symbol or p.data is None or p in strangers for p in v._prev):
                 strangers[v] = None
     computed = [x for x in returned.items if x not in stand_ins and type(data_of(x)) is Symbol]

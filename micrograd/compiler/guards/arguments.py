@@ -213,6 +213,10 @@ class Arguments(NamedTuple):
         args, kwargs = self.parted(given)
         return function(*args, **kwargs)
 
+    def listed(self) -> list[Any]:
+        """The numbers of all of them, one by one."""
+        return [x for found in self.numbers for x in listed(found)]
+
     def key(self) -> Hashable:
         """What one program serves: arguments that differ in numbers and Values only."""
         return self.positional, tuple(self.names), tuple(self.structures)

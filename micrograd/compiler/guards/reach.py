@@ -32,9 +32,11 @@ ATOMS = int, float, complex, bool, str, bytes, NoneType
 CONTAINERS = list, tuple, dict, set, frozenset, deque
 MUTABLE = list, dict, set, deque
 HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: of a class that a class statement has made
-EVERY = {"vars", "__dict__", "asdict", "astuple", "deepcopy"}  # who says one of these reads attributes of any name
-ASKED = EVERY | {"getattr", "hasattr"}  # and one of these, perhaps one of a Value on which nothing hangs yet
-PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}  # and one of these, those that have Values
+# What code says that reads attributes of any name, asdict(config); that may find one on a Value where nothing hangs
+# yet, hasattr(v, "scale"); and that finds the parameters of a Module, whatever their names are.
+EVERY = {"vars", "__dict__", "asdict", "astuple", "deepcopy"}
+ASKED = EVERY | {"getattr", "hasattr"}
+PARAMETERS = {"parameters", "named_parameters", "state_dict", "zero_grad"}
 RANDOM = random.Random, *GENERATORS
 # What is in these belongs to the process, as files and the clock do.
 PROCESS = Logger, IOBase, Thread, FrameType, GeneratorType, CodeType, random.SystemRandom
@@ -64,15 +66,15 @@ class Thing(NamedTuple):
     theirs: bool
 
     def changes(self, grown: bool = True) -> list[str]:
-        """What is another, by name; without what has `grown`, what libraries have come to remember is none."""
+        """What is another, by name. Unless `grown`, keys that a dict of a library has gained do not count."""
         before, now = self.before, self.contents(self.x)
         if self.theirs and not grown and isinstance(self.x, dict):
             now = {key: x for key, x in now.items() if key in before}
         every = {**before, **now}
-        found = [k for k in every if k not in before or k not in now or not same(before[k], now[k])]
-        if not found and self.contents is items and [*now] != [*before]:  # another order
-            found = [*every][:1]
-        return [self.path.format(key) for key in found]
+        others = [k for k in every if k not in before or k not in now or not same(before[k], now[k])]
+        if not others and self.contents is items and [*now] != [*before]:  # another order
+            others = [*every][:1]
+        return [self.path.format(key) for key in others]
 
 
 class Reach:
@@ -92,7 +94,7 @@ class Reach:
         self.names: set[str] = set()  # in the code and the texts that were met
         known = -1
         while known < (known := len(self.names)):  # an attribute that was passed by counts once its name is met
-            # What was met is kept alive, so that an id stays that of one thing; all modules are nobody's.
+            # What was met is kept alive, so that an id stays that of one thing. sys.modules itself is not followed.
             self.seen: dict[Any, Any] = {id(sys.modules): sys.modules}
             self.values: dict[Value, str] = {}
             self.things: list[Thing] = []
@@ -102,7 +104,7 @@ class Reach:
             self.add("Value.{}", vars(Value), named(self.names & vars(Value).keys()))
             while self.queue:
                 self.visit(*self.queue.popleft())
-        self.apart: set[int] = set()  # containers of which not all counts, where the rest changes
+        self.apart: set[int] = set()  # containers that changed only where it does not count: no longer compared whole
         self.remember()
 
     # ---- whether all is as it was ----
@@ -138,19 +140,19 @@ class Reach:
         return True
 
     def changes(self, grown: bool = True) -> list[str]:
-        """What is another, by name."""
+        """What is another, by name; `grown` as of a Thing."""
         return [*dict.fromkeys(name for thing in self.things for name in thing.changes(grown))]
 
     def much(self) -> dict[str, str]:
         """What takes long to compare: by name, how much it is."""
-        found, counts = {}, dict[str, int]()
+        large, counts = {}, dict[str, int]()
         for thing in self.things:
             root = thing.path.partition(".")[0].partition("[")[0]
             counts[root] = counts.get(root, 0) + len(thing.before)
             size = sum(len(x) for x in thing.before.values() if type(x) is bytes)
             if size > BYTES:
-                found[thing.path] = f"{size / 1e6:.1f} MB"
-        return found | {root: f"{count:,} things" for root, count in counts.items() if count > MANY}
+                large[thing.path] = f"{size / 1e6:.1f} MB"
+        return large | {root: f"{count:,} things" for root, count in counts.items() if count > MANY}
 
     # ---- what there is ----
 
@@ -177,7 +179,8 @@ class Reach:
             return
         self.seen[id(x)] = x
         self.met.append((path, x))
-        if callable(x) and is_foreign(kind):  # it may have another name here
+        foreign = is_foreign(kind)
+        if callable(x) and foreign:  # it may have another name here: from dataclasses import asdict as plain
             self.names.add(str(getattr(x, "__name__", "")))
         inside = path.replace("{", "{{").replace("}", "}}")
         if isinstance(x, FunctionType):
@@ -187,15 +190,15 @@ class Reach:
         elif isinstance(x, ModuleType):
             bulk = "fixed" if is_library_module(x) else "alone"
             self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__getattr__"}), bulk)
-        elif isinstance(x, PROCESS) and is_foreign(kind):
+        elif isinstance(x, PROCESS) and foreign:
             return
-        elif isinstance(x, RANDOM) or (is_foreign(kind) and hasattr(kind, "initial_seed")):
+        elif isinstance(x, RANDOM) or (foreign and hasattr(kind, "initial_seed")):
             self.generators[path] = x
         elif is_numbers(x):
             self.add(inside, x, numbers, "alone", theirs)
-        elif is_foreign(kind) and "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, functools.partial):
+        elif foreign and "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, functools.partial):
             self.queue.append((path, x.__wrapped__, theirs))  # a cache, or a compiled function
-        elif not is_foreign(kind) or isinstance(x, Module | Value):
+        elif not foreign or isinstance(x, Module | Value):
             self.of_object(inside, x)
         else:
             self.of_anything(inside, x, theirs)
@@ -219,14 +222,16 @@ class Reach:
                 self.add(name, cell, attributes("cell_contents"), "link", theirs)
 
     def of_class(self, kind: type, called: bool) -> None:
-        """A class; its `__init__` counts where it may be called, and not for objects that are there."""
-        bases: tuple[Any, ...] = (*kind.__mro__, *type(kind).mro(type(kind)))
+        """A class; its `__init__`, which names all attributes, counts where it may be called, and not for objects that
+        are there."""
+        meta: Any = type(kind)
+        bases, mixed = kind.__mro__ + meta.__mro__, is_mixed(kind)
         called = called or not self.names.isdisjoint(("type", "__class__"))
         called = called or any(isinstance(x, classmethod) for base in bases for x in vars(base).values())
         for base in bases:
             if not is_foreign(base) and self.seen.keys().isdisjoint([(base, called), (base, True)]):
                 self.seen[base, called] = base
-                contents = dict if is_mixed(kind) else methods(base, self.names, called)
+                contents = dict if mixed else methods(base, self.names, called)
                 self.add(f"{base.__name__}.{{}}", vars(base), contents, "container")
 
     def of_object(self, inside: str, x: Any) -> None:
@@ -238,7 +243,6 @@ class Reach:
             if x.__class__ is Value and not own and self.names.isdisjoint(ASKED):  # as nearly all
                 return
         self.of_class(kind, called=False)
-        kept = [name for name in slots(kind) if not isinstance(x, Value) or name not in slots(Value)]
         every = is_mixed(kind) or not self.names.isdisjoint(EVERY)
         if not every and isinstance(x, Module) and not self.names.isdisjoint(PARAMETERS):
             still = all(is_atom(item) or has_leaves(item) or name == NAMES for name, item in own.items())
@@ -248,20 +252,21 @@ class Reach:
             self.add(f"{inside}.{{}}", own, contents, "container")
         if any(isinstance(y, functools.cached_property) for base in kind.__mro__ for y in vars(base).values()):
             self.things[-1] = self.things[-1]._replace(theirs=True)  # it may come to remember these
-        if kept := [name for name in kept if every or name in self.names]:
+        usual = slots(Value) if isinstance(x, Value) else ()
+        if kept := [name for name in slots(kind) if name not in usual and (every or name in self.names)]:
             self.add(f"{inside}.{{}}", x, attributes(*kept))
         if isinstance(x, CONTAINERS):
             self.add(f"{inside}[{{!r}}]", x, items)
 
     def of_anything(self, inside: str, x: Any, theirs: bool) -> None:
         """What is in a container, or in an object of a library."""
-        if isinstance(x, CONTAINERS):
-            bulk = "container" if type(x) in MUTABLE else "fixed" if isinstance(x, tuple | frozenset) else "alone"
-            self.add(f"{inside}[{{!r}}]", x, items, bulk, theirs)
         if isinstance(own := getattr(x, "__dict__", None), dict):
             self.seen[id(own)] = own
             self.add(f"{inside}.{{}}", own, dict, "container", True)
-        if not isinstance(x, CONTAINERS):
+        if isinstance(x, CONTAINERS):
+            bulk = "container" if type(x) in MUTABLE else "fixed" if isinstance(x, tuple | frozenset) else "alone"
+            self.add(f"{inside}[{{!r}}]", x, items, bulk, theirs)
+        else:
             self.add(inside, x, referents, "link", theirs)
 
 
@@ -288,6 +293,7 @@ def is_mixed(kind: type) -> bool:
 
 
 def is_library_module(x: ModuleType) -> bool:
+    """Whether a module is Python's or a package's."""
     file = vars(x).get("__file__")
     return is_library(file) if file else vars(x).get("__name__") in sys.stdlib_module_names
 
@@ -368,19 +374,19 @@ def attributes(*names: str) -> Callable[[Any], Contents]:
     """Those of an object that there are; a cell may be empty."""
 
     def contents(x: Any) -> Contents:
-        found = {}
+        there = {}
         for name in names:
             try:
-                found[name] = getattr(x, name)
+                there[name] = getattr(x, name)
             except (AttributeError, ValueError):
                 continue
-        return found
+        return there
 
     return contents
 
 
 def items(x: Any) -> Contents:
-    """Those of a container."""
+    """Those of a container, by index or key; in a set each is its own key."""
     return dict(x) if isinstance(x, dict) else dict(zip(x, x) if isinstance(x, set | frozenset) else enumerate(x))
 
 
@@ -390,6 +396,7 @@ def referents(x: Any) -> Contents:
 
 
 def is_tensor(x: Any) -> bool:
+    """Whether it is a tensor of torch."""
     return is_foreign(type(x)) and hasattr(type(x), "detach") and hasattr(type(x), "__array__")
 
 
@@ -420,12 +427,12 @@ def drawn(x: Any) -> bytes:
 
 def generators() -> dict[str, Any]:
     """The generators that everybody draws from."""
-    found: dict[str, Any] = {"random": random._inst}
+    shared: dict[str, Any] = {"random": random._inst}
     if np:
-        found["np.random"] = np.random.mtrand._rand
+        shared["np.random"] = np.random.mtrand._rand
     if torch := sys.modules.get("torch"):
-        found["torch"] = torch.default_generator
-    return found
+        shared["torch"] = torch.default_generator
+    return shared
 
 
 # ---- what is the same ----
@@ -446,12 +453,15 @@ class Pinned:
 
 def same(x: Any, y: Any) -> bool:
     """Whether two are one, or plain numbers or texts that are equal."""
-    if x is y or type(x) is type(y) is tuple:
-        return x is y or (len(x) == len(y) and all(map(same, x, y)))
+    if x is y:
+        return True
+    if type(x) is type(y) is tuple:
+        return len(x) == len(y) and all(map(same, x, y))
     return is_atom(x) and is_atom(y) and (repr(x) == repr(y) or (x == y and x != 0))
 
 
 def pinned(x: Any) -> Any:
+    """`x`, or what stands for it in a copy."""
     return x if is_told(x) else Pinned(x)
 
 
@@ -474,6 +484,7 @@ def copy_of(x: Any) -> Any:
 
 
 def equal(x: Any, y: Any) -> bool:
+    """Whether == says so; where it raises, not."""
     try:
         return bool(x == y)
     except Exception:
