@@ -21,7 +21,7 @@ from io import IOBase
 from logging import Logger
 from threading import Thread
 from types import CodeType, FrameType, FunctionType, GeneratorType, ModuleType, NoneType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ...engine import Value
 from ...module import NAMES, Module, found, slots
@@ -43,6 +43,7 @@ PROCESS = Logger, IOBase, Thread, FrameType, GeneratorType, CodeType, random.Sys
 BYTES, MANY = 1_000_000, 20_000  # more than this takes long to compare
 
 Contents = dict[Any, Any]  # what is in a thing, by name, index or key
+Bulk: TypeAlias = Literal["container", "globals", "link", "alone"]
 
 
 class Thing(NamedTuple):
@@ -53,8 +54,8 @@ class Thing(NamedTuple):
         x: itself.
         contents: what counts of what is in it,
         before: and what that was.
-        bulk: how it is compared at once with others: as a "container" with its copy, as a "link" by what the garbage
-            collector finds in it; or not, "alone".
+        bulk: how `holds` compares many at once: each "container" with its copy, the "globals" of code by their names, a
+            "link" by what the garbage collector finds in it; "alone" is what is none of these.
         theirs: whether it is in an object of a library, which may remember more without being another.
     """
 
@@ -62,8 +63,8 @@ class Thing(NamedTuple):
     x: Any
     contents: Callable[[Any], Contents]
     before: Contents
-    bulk: str
-    theirs: bool
+    bulk: Bulk
+    theirs: bool = False
 
     def changes(self, grown: bool = True) -> list[str]:
         """What is another, by name. Unless `grown`, keys that a dict of a library has gained do not count."""
@@ -101,9 +102,13 @@ class Reach:
             self.generators: dict[str, Any] = {}
             self.met: list[tuple[str, Any]] = []
             self.queue = deque((name, x, False) for name, x in roots)
-            self.add("Value.{}", vars(Value), named(self.names & vars(Value).keys()))
+            # Of each namespace how one would write what is in it, itself, and the names of it that code loads.
+            self.globals: dict[int, tuple[str, Any, set[str]]] = {}
+            self.load("Value.{}", vars(Value), self.names & vars(Value).keys())
             while self.queue:
                 self.visit(*self.queue.popleft())
+            for path, space, names in self.globals.values():
+                self.things.append(Thing(path, space, named(names), named(names)(space), "globals"))
         self.apart: set[int] = set()  # containers that changed only where it does not count: no longer compared whole
         self.remember()
 
@@ -118,6 +123,8 @@ class Reach:
         self.orders = [[*x] for x in self.dicts]
         self.links = [t.x for t in self.things if t.bulk == "link"]
         self.linked = [*map(pinned, gc.get_referents(*self.links))]
+        self.loads = [(x.get, sorted(names)) for _, x, names in self.globals.values()]
+        self.loaded = [[pinned(get(name)) for name in names] for get, names in self.loads]
         self.alone = [(t.contents, t.x) for t in alone]
         self.before = [copy_of(t.before) for t in alone]
 
@@ -128,6 +135,7 @@ class Reach:
                 self.copies == self.lives
                 and self.orders == [*map(list, self.dicts)]
                 and self.linked == gc.get_referents(*self.links)
+                and self.loaded == [[*map(get, names)] for get, names in self.loads]
                 and self.before == [contents(x) for contents, x in self.alone]
             ):
                 return True
@@ -157,15 +165,23 @@ class Reach:
     # ---- what there is ----
 
     def add(
-        self, path: str, x: Any, contents: Callable[[Any], Contents], bulk: str = "alone", theirs: bool = False
+        self, path: str, x: Any, contents: Callable[[Any], Contents], bulk: Bulk = "alone", theirs: bool = False
     ) -> None:
-        """Note a thing, unless what is in it is "fixed", and go on to that. The arguments are those of `Thing`."""
-        before = contents(x)
-        if bulk != "fixed":
-            self.things.append(Thing(path, x, contents, before, bulk, theirs))
+        """Note a thing, and go on to what is in it. The arguments are those of `Thing`."""
+        self.things.append(Thing(path, x, contents, before := contents(x), bulk, theirs))
         if contents is items and isinstance(x, dict):
             self.queue.extend((path.format(key), key, theirs) for key in x if not is_atom(key))
-        for key, item in before.items():
+        self.follow(path, before, theirs)
+
+    def load(self, path: str, space: Any, names: set[str]) -> None:
+        """Note that code loads some names of a namespace."""
+        known = self.globals.setdefault(id(space), (path, space, set()))[2]
+        self.follow(path, {name: space[name] for name in sorted(names - known) if name in space})
+        known |= names
+
+    def follow(self, path: str, contents: Contents, theirs: bool = False) -> None:
+        """Go on to what is in something."""
+        for key, item in contents.items():
             if type(item) is str:
                 self.names |= names_in_text(item)
             elif not is_atom(item):
@@ -188,8 +204,11 @@ class Reach:
         elif isinstance(x, type):
             self.of_class(x, called=True)
         elif isinstance(x, ModuleType):
-            bulk = "fixed" if is_library_module(x) else "alone"
-            self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__getattr__"}), bulk)
+            contents = named({*self.names, "__getattr__"})
+            if is_library_module(x):
+                self.follow(f"{inside}.{{}}", contents(vars(x)))
+            else:
+                self.add(f"{inside}.{{}}", vars(x), contents)
         elif isinstance(x, PROCESS) and foreign:
             return
         elif isinstance(x, RANDOM) or (foreign and hasattr(kind, "initial_seed")):
@@ -207,8 +226,7 @@ class Reach:
         if not is_library(f.__code__.co_filename):
             loaded, names = names_in(f.__code__)
             self.names |= names
-            if loaded:
-                self.add("{}", f.__globals__, named(loaded))
+            self.load("{}", f.__globals__, loaded)
             self.add(f"{inside}.{{}}", f, attributes("__code__", "__defaults__", "__kwdefaults__"), "link")
             if vars(f):
                 self.add(f"{inside}.{{}}", vars(f), named(self.names), "container")
@@ -264,8 +282,10 @@ class Reach:
             self.seen[id(own)] = own
             self.add(f"{inside}.{{}}", own, dict, "container", True)
         if isinstance(x, CONTAINERS):
-            bulk = "container" if type(x) in MUTABLE else "fixed" if isinstance(x, tuple | frozenset) else "alone"
-            self.add(f"{inside}[{{!r}}]", x, items, bulk, theirs)
+            if isinstance(x, tuple | frozenset):
+                self.follow(f"{inside}[{{!r}}]", items(x), theirs)
+            else:
+                self.add(f"{inside}[{{!r}}]", x, items, "container" if type(x) in MUTABLE else "alone", theirs)
         else:
             self.add(inside, x, referents, "link", theirs)
 
@@ -279,11 +299,12 @@ def is_atom(x: Any) -> bool:
 
 
 def is_foreign(kind: type) -> bool:
-    """Whether a class is Python's or a package's, this one included."""
-    module = kind.__module__
-    if module == "builtins":
-        return not kind.__flags__ & HEAP  # one that is made by a class statement may claim to be from there
-    return module in sys.modules and is_library_module(sys.modules[module])
+    """Whether a class is Python's or a package's, this one included. What type() or make_dataclass() makes of yours may
+    claim to be from there, but is not found there."""
+    home = sys.modules.get(kind.__module__)
+    if kind.__flags__ & HEAP:
+        return home is not None and is_library_module(home) and kind.__qualname__.partition(".")[0] in vars(home)
+    return True
 
 
 def is_mixed(kind: type) -> bool:
@@ -461,8 +482,8 @@ def same(x: Any, y: Any) -> bool:
 
 
 def pinned(x: Any) -> Any:
-    """`x`, or what stands for it in a copy."""
-    return x if is_told(x) else Pinned(x)
+    """`x`, or what stands for it in a copy. Code, and the globals of a function, are never another in place."""
+    return x if is_told(x) or type(x) is CodeType or (type(x) is dict and "__name__" in x) else Pinned(x)
 
 
 def is_told(x: Any, depth: int = 3) -> bool:
