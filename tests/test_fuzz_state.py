@@ -143,21 +143,21 @@ def programs(read: Sequence[Any], change: Sequence[Any]) -> Any:
     return st.tuples(steps, st.lists(st.lists(changes, max_size=3), min_size=2, max_size=5), st.booleans())
 
 
-
 @settings(max_examples=min(5_000, settings().max_examples))
 @given(programs(READ, CHANGE))
 def test_state_that_changes(program: Any) -> None:
-    assert run(*program, check=False)
+    assert run(program, check=False)
 
 
 @settings(max_examples=min(5_000, settings().max_examples))
 @given(programs(READ + READ_UNNAMED, CHANGE + CHANGE_UNNAMED))
 def test_state_that_has_no_name(program: Any) -> None:
-    run(*program, check=True)
+    run(program, check=True)
 
 
-def run(steps: Any, turns: Any, method: bool, check: bool) -> bool:
+def run(program: Any, check: bool) -> bool:
     """Call a program eagerly and compiled, after each turn of changes; says whether it was always compiled."""
+    steps, turns, method = program
     values = [Value(0.5), Value(-1.25)]
     state = State(values, [None, 3][len(turns) % 2])
 

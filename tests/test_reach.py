@@ -251,6 +251,50 @@ def test_what_has_no_name_is_seen_with_check(tmp_path, monkeypatch):
         micrograd.compile(lambda x: A * x * next(NUMBERS), check=True)(0.5)
 
 
+class Rates:
+    train, test = 1.0, 2.0
+
+
+class Faster(Rates):
+    train = 3.0
+
+
+@pytest.mark.parametrize("change", ["value", "__class__", "__dict__"])
+def test_names_that_are_computed_and_objects_that_become_others_are_seen_with_check(change):
+    rates, mode = Rates(), "tra"
+    compiled = micrograd.compile(lambda x: A * x * getattr(rates, mode + "in"), check=True)
+    assert compiled(0.5).data == 1.0
+    if change == "value":
+        rates.train = 3.0
+    else:
+        setattr(rates, change, Faster if change == "__class__" else {"train": 3.0})
+    with pytest.raises(
+        TypeError, match=r"computes something else when it is compiled: its result is 1\.0, .* it is 3\.0"
+    ):
+        compiled(0.5)
+
+
+def test_classes_that_functions_have_made_are_yours():
+    made = dataclasses.make_dataclass("Made", [("rate", float)])
+    of_a_module: Any = type("Net", (Module,), {"rate": 1.0, "of": lambda self, x: x * self.rate})
+    config, net = made(1.0), of_a_module()
+    compiled = micrograd.compile(lambda x: A * x * config.rate + net.of(x))
+    assert compiled(0.5).data == 1.5
+    config.rate, of_a_module.rate = 2.0, 3.0
+    assert compiled(0.5).data == 3.5
+
+
+def test_a_label_that_is_set_is_an_effect():
+    w = Value(2.0)
+
+    def labelled(x):
+        w.label = f"w{len(w.label)}"
+        return w * x
+
+    with pytest.raises(TypeError, match=r"labelled changes w\.label: it has done so now"):
+        micrograd.compile(labelled)(0.5)
+
+
 def test_check_compares_gradients_of_every_call():
     state = types.SimpleNamespace(factor=1.0)
     unnamed = hidden(state)

@@ -19,11 +19,9 @@ ROUNDING = 1e-12  # of the largest number that the plain run has met: what may b
 LARGE = 2_000_000  # gradients of more operations are not compared: the graph takes a gigabyte
 
 CURE = (
-    "It depends on something that it does not reach by name. Random numbers and the time are passed in as arguments; "
-    "new state is returned, and passed in again; a choice is made with where_le(), maximum() or minimum(), or outside, "
-    "of scores that are returned; arguments that are sizes are named in static=(...); arrays of another type than "
-    "float64 are computed with as float64, X.astype(float); under vmap all samples take the same way, so that none is "
-    "told by its type, or by being (`is`) a Value from outside"
+    "It depends on something that it does not reach by name, or that is told apart by its type or by `is`. Pass random "
+    "numbers, the time and state in as arguments, and return what is new; name sizes in static=(...); choose with "
+    "where_le(), maximum() or minimum(), or outside, of scores that are returned"
 )
 
 

@@ -60,7 +60,6 @@ def compute(level: Iterable[tuple[Symbol, Terms]], places: Places) -> list[Scala
     for symbol, terms in level:
         for kind, key, member in sorted_in(places, symbol, terms):
             groups[kind][key].append(member)
-    sums = joined(places, groups["dot"], groups["sum"][None])
     for make in enter, elementwise, fold:
         for (op, *_), group in groups[make].items():
             make(places, op, group)
@@ -70,20 +69,7 @@ def compute(level: Iterable[tuple[Symbol, Terms]], places: Places) -> list[Scala
         else:
             contract(places, dots)
     add_up(places, groups["total"][None])
-    return [(x, sorted(addends + [places.place[slot] for slot in slots])) for x, slots, addends in sums]
-
-
-def joined(places: Places, dots: dict[Any, list[Any]], sums: Sequence[Any]) -> list[Any]:
-    """Let sums of two numbers join longer ones in the same tensor; returns the others."""
-    one, rest = places.code(1.0), []
-    longer = {(left, axis) for left, right, _, axis in dots if right < 0}
-    for symbol, slots, addends in sums:
-        tensors = {code // POSITIONS for code in addends}
-        if not slots and len(addends) == 2 and len(tensors) == 1 and (min(tensors), symbol.axis) in longer:
-            dots[min(tensors), -1, 2, symbol.axis].append((symbol, [(code, one) for code in sorted(addends)]))
-        else:
-            rest.append((symbol, slots, addends))
-    return rest
+    return [(x, sorted(addends + [places.place[slot] for slot in slots])) for x, slots, addends in groups["sum"][None]]
 
 
 def sorted_in(places: Places, symbol: Symbol, terms: Terms) -> Iterator[tuple[Any, Any, Any]]:

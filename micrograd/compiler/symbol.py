@@ -185,9 +185,10 @@ class Symbol(metaclass=Functions):
     """What is done to numbers that are not known yet.
 
     Attributes:
-        op: "+", "-", "*", "/", "**", "neg", "detach", the name of a function of `scalar.py`; or a number to come:
-            "input" for one that is handed in, "leaf" for that of a Value. To a batch and back lead "samples" (numbers)
-            and "stack" (those of Values), "pick", and "total", the sum over the samples. "part" is one dot of a sum.
+        op: "+", "-", "*", "/", "**", "neg", "abs", "detach", the name of a function of `scalar.py`; or a number to
+            come: "input" for one that is handed in, "leaf" for that of a Value, "grad" for its gradient. To a batch and
+            back lead "samples" (numbers) and "stack" (those of Values), "pick", and "total", the sum over the samples.
+            "part" is one dot of a sum.
         args: what it is done to, Symbols and floats. Of "samples" and "stack", one for each sample; of "pick", the
             Symbol and which sample; of "total", the Symbol and which samples, None for all.
         axis: the batch that it belongs to.

@@ -73,12 +73,15 @@ def run_plainly(name: str, run: Callable[[], Any], reached: Reach) -> tuple[Resu
     drawers = {id(x): (path, x, drawn(x)) for path, x in (*reached.generators.items(), *generators().items())}
     # * 1.0 makes another object of the same number: so what is assigned can be told from it.
     put([(v, "grad", v.grad * 1.0) for v in values if type(v.grad) is float])
-    marks = [(path, v, v.data, v.grad) for v, path in values.items()]
+    marks = [
+        (f"{path}.{name}", v, name, getattr(v, name))
+        for v, path in values.items()
+        for name in ("data", "grad", "label")
+    ]
     batches = Batches(on_symbols=False)
     with during(batches):
         returned = Results(name, run())
-    changed = [f"{path}.data" for path, v, data, _ in marks if v.data is not data]
-    changed += [f"{path}.grad" for path, v, _, grad in marks if v.grad is not grad]
+    changed = [path for path, v, name, before in marks if getattr(v, name) is not before]
     changed += reached.changes(grown=False)
     changed += [path for path, x, before in drawers.values() if drawn(x) != before]
     if changed:

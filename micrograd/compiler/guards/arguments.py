@@ -159,20 +159,20 @@ def put_together(structure: Any, numbers: Iterator[Any], values: Iterator[Any]) 
     if kind == "static":
         return rest[0].x
     if kind == "numbers":
-        return array_of(rest[0], list(itertools.islice(numbers, math.prod(rest[0]))), rest[1])
+        return filled_array(rest[0], list(itertools.islice(numbers, math.prod(rest[0]))), rest[1])
     if kind == "list" and rest[-1] in (NUMBER, VALUE):  # the usual case, faster
         return tuple_of(rest[0], list(itertools.islice(numbers if rest[-1] == NUMBER else values, rest[1])))
     children = [put_together(child, numbers, values) for child in inside(structure)]
     if kind == "dict":
         return dict(zip((key.x for key in rest[0]), children))
-    return array_of(rest[0], children) if kind == "array" else tuple_of(rest[0], children)
+    return filled_array(rest[0], children) if kind == "array" else tuple_of(rest[0], children)
 
 
 def tuple_of(kind: Any, items: list[Any]) -> Any:
     return items if kind is list else kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
-def array_of(shape: tuple[int, ...], items: list[Any], dtype: str = "f8") -> Any:
+def filled_array(shape: tuple[int, ...], items: list[Any], dtype: str = "f8") -> Any:
     """An array of plain numbers, or, where there is a Symbol or a Value among them, of objects."""
     if not any(hasattr(type(item), "where_le") for item in items):
         return np.array(items, dtype=dtype).reshape(shape)
