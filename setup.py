@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+)"', (here / "micrograd/__init__.py").read_text())[1]
 
-compile_ = ["numpy"]
+compile_ = ["numpy", "llvmlite"]
 viz = ["graphviz", "pygraphviz"]
 plots = [*compile_, *viz, "matplotlib", "scikit-learn", "tqdm"]
 demo = [*plots, "jupyterlab"]

@@ -79,7 +79,7 @@ class Program(ABC):
         unchecked: whether there is a way back whose gradients have not been compared with the function's.
     """
 
-    kind: ClassVar[str]  # of its operations
+    kind: str  # of its operations, and what runs them
     imports: ClassVar[str]
     leaves: list[Value]
     forward: Code
@@ -98,6 +98,10 @@ class Program(ABC):
     @abstractmethod
     def lower_back(self, name: str, seeds: Sequence[Symbol], targets: Sequence[Any]) -> Code:
         """Code that computes `targets`, made of what there is on the way forward and of `seeds`."""
+
+    def load(self, code: Any) -> Callable[..., Any]:
+        """The function that code is, ready to run."""
+        return code.load()  # type: ignore[no-any-return]
 
     @abstractmethod
     def back(self, way: Way, arguments: Sequence[Any], seeds: Sequence[float]) -> Sequence[float]:
@@ -157,7 +161,7 @@ class Program(ABC):
             del self.ways[next(iter(self.ways))]
         rest = [i for i, leaf in enumerate(self.leaves) if found[leaf] is None and leaf in met]
         self.unchecked = True
-        self.ways[outputs, unit] = Way(reached, rest, code, code.load())
+        self.ways[outputs, unit] = Way(reached, rest, code, self.load(code))
         return self.ways[outputs, unit]
 
     # ---- how it shows itself ----

@@ -1,8 +1,11 @@
 """A program of tensors: the passes from Symbols to NumPy code, forward and backward."""
 
+import functools
 import itertools
+import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -40,12 +43,13 @@ def lower(
 class TensorProgram(Program):
     """A Program in NumPy. The arguments are those of `Program`."""
 
-    kind = "tensor operations"
     imports = "import numpy as np\nfrom numpy import inf, nan"
     forward: Text
 
     def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
         super().__init__(name, written)
+        self.machine, self.first = machine(), None
+        self.kind = f"tensor operations, as {'machine code' if self.machine else 'NumPy'}"
         names, leaf = Names([*RESERVED, "seeds"]), {symbol: v for v, symbol in written.leaves.items()}
         self.places = Places(names, list(leaf))
         for argument, symbols in inputs:
@@ -57,7 +61,7 @@ class TensorProgram(Program):
         )
         self.places.codes(leaf)
         self.leaves = [leaf[symbol] for symbol in self.places.leaves]
-        self.run = self.forward.load()
+        self.run = self.load(self.forward)
         self.many: list[bool] = []  # of each argument with numbers, whether arrays are among them
 
     def bind(self, leaves: Any, numbers: Sequence[Any]) -> list[Any]:
@@ -72,6 +76,14 @@ class TensorProgram(Program):
         inputs = [*self.inputs, *self.forward.function.kept, row]
         return Text(lower(name, inputs, targets, places, late=False), listed=False)
 
+    def load(self, code: Text) -> Callable[..., Any]:
+        """As machine code where that runs, and as NumPy elsewhere."""
+        if not self.machine:
+            return code.load()
+        made = self.machine.Code(code.function, self.first)
+        self.first = self.first or made  # the way forward
+        return made.load(code.listed)  # type: ignore[no-any-return]
+
     def back(self, way: Way, arguments: Sequence[Any], seeds: Sequence[float]) -> Sequence[float]:
         found, _ = way.run(*arguments, np.array(seeds, dtype=np.float64))
         return found  # type: ignore[no-any-return]
@@ -80,6 +92,21 @@ class TensorProgram(Program):
     def functions(self) -> list[Function]:
         """Those of the way forward and of the ways back."""
         return [code.function for code in self.codes if isinstance(code, Text)]
+
+
+@functools.cache
+def machine() -> ModuleType | None:
+    """What writes machine code; None where LLVM is missing, or this machine does not run what it makes, or somebody has
+    set MICROGRAD_BACKEND=numpy."""
+    if os.environ.get("MICROGRAD_BACKEND") == "numpy":
+        return None
+    try:
+        from . import machine as found
+
+        found.probe()
+    except (ImportError, OSError, AttributeError):
+        return None
+    return found
 
 
 def packed(numbers: Sequence[Any]) -> Any:
