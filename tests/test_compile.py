@@ -192,7 +192,7 @@ def test_the_same_value_twice_or_closed_over_too():
     compiled = micrograd.compile(f)
     for x, y in ((b, b), (a, b), (b, a), (a, a), (b, Value(1)), (a, b)):
         check(f, [a, b, y], x, y, compiled=compiled)
-    assert len(compiled.order) == 1  # one program, however many of them are the same
+    assert len(compiled._order) == 1  # one program, however many of them are the same
 
 
 def test_arguments_with_a_history():
@@ -291,7 +291,7 @@ def test_only_new_structures_are_traced():
     for kwargs in ({"mode": "b"}, {"mode": None}, {"n": 3}, {"n": 3}, {"mode": True}):
         compiled([a, 1], **kwargs)
     assert len(runs()) == 10
-    assert len(compiled.calls) == 3
+    assert len(compiled._calls) == 3
     assert compiled([a, 1], n=3).data == 6
 
 
@@ -563,7 +563,7 @@ def test_a_symbol_can_be_shown():
     a = Value(2)
     compiled = micrograd.compile(lambda x: a * x)
     compiled(3.0)
-    assert repr(data_of(compiled.order[0].written.computed[0])) == "Symbol('*', ...)"
+    assert repr(data_of(compiled._order[0].written.computed[0])) == "Symbol('*', ...)"
 
 
 def test_dots_of_which_few_share_a_row():

@@ -144,7 +144,7 @@ def test_threads_wait_for_a_function_that_is_only_slow():
 
     with ThreadPoolExecutor(3) as pool:
         assert [*pool.map(run, [1.0, 2.0, 3.0])] == [4.0, 6.0, 8.0]
-    assert len(f.order) == 1
+    assert len(f._order) == 1
 
 
 def test_a_thread_that_uses_other_values_runs_its_program_while_a_function_is_traced():
@@ -163,8 +163,8 @@ def test_threads_that_all_call_a_function_for_the_first_time(model):
         batches = [[[x * i, y, z] for x, y, z in X] for i in range(16)]
         with ThreadPoolExecutor(8) as pool:
             got = [*pool.map(lambda batch, f=compiled: [v.data for v in f(batch)], batches)]
-        assert got == [pytest.approx([v.data for v in compiled.function(batch)], rel=1e-9) for batch in batches]
-        assert len(compiled.order) == 1
+        assert got == [pytest.approx([v.data for v in compiled.__wrapped__(batch)], rel=1e-9) for batch in batches]
+        assert len(compiled._order) == 1
 
 
 FORKED = """

@@ -154,7 +154,7 @@ TABLE = [
     (vmap(pow), [[1.0, 2.0, 3.0], [1.0, 2.0]], ValueError, "equal length, got 3 and 2"),
     (micrograd.compile(vmap(pow)), [[1.0], [1.0, 2.0]], ValueError, "equal length, got 1 and 2"),
     # compile
-    (lambda: micrograd.compile(twice.function, static=["z"]), [], ValueError, "no argument z"),
+    (lambda: micrograd.compile(twice.__wrapped__, static=["z"]), [], ValueError, "no argument z"),
     (lambda: micrograd.compile(lambda: V(1)).program, [], AttributeError, "has no program yet: call it first"),
     (lambda: micrograd.compile(partial(pow, 2)).program, [], AttributeError, "partial has no program yet"),
     (lambda v: micrograd.compile(lambda: v * (1 / 0))(), [V(1)], ZeroDivisionError, "division by zero"),

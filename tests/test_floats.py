@@ -239,7 +239,7 @@ for f in (loop, batch):
     for scale[0] in (1.0, 0.5):
         assert all(abs(a - b) < 1e-12 for a, b in zip(found(compiled), found(f)))
     assert compiled.program.kind == "lines of plain floats", compiled.program.kind
-    assert len(compiled.order) == 2
+    assert len(compiled._order) == 2
 
 def draws(x):
     scale.append(random.random())

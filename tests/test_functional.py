@@ -132,5 +132,5 @@ def test_an_index_may_be_an_argument_of_a_compiled_function():
     logits = [Value(x) for x in (0.1, 0.7, -0.3)]
     loss = micrograd.compile(lambda target: F.cross_entropy(logits, target))
     assert [loss(i).data for i in range(3)] == pytest.approx([F.cross_entropy(logits, i).data for i in range(3)])
-    assert len(loss.calls) == 1  # one program for all of them
+    assert len(loss._calls) == 1  # one program for all of them
     assert np.isnan([loss(i).data for i in (3, -1, 0.5)]).all()

@@ -394,7 +394,7 @@ def test_parameters_and_others_as_arguments(homeless):
             rows = [table[rng.randrange(40)] for _ in range(20)]
             loss(rows, [Value(0.1), Value(0.2), Value(0.3)] if i % 2 else inputs).backward()
             setup.optimizer.step()
-        return [(v.data, v.grad) for v in (*setup.optimizer.params, *frozen, *inputs)], len(loss.order)
+        return [(v.data, v.grad) for v in (*setup.optimizer.params, *frozen, *inputs)], len(loss._order)
 
     assert work() == homeless(work)
 
@@ -410,7 +410,7 @@ def test_all_parameters_as_arguments(homeless):
             total = loss(*w) if i % 2 else lists(w)
             total.backward()
             optimizer.step()
-        return [(v.data, v.grad) for v in w], in_home(w), len(loss.order), len(lists.order)
+        return [(v.data, v.grad) for v in w], in_home(w), len(loss._order), len(lists._order)
 
     (numbers, home, *orders), (wanted, none, *_) = work(), homeless(work)
     assert numbers == wanted
@@ -426,7 +426,7 @@ def test_one_program_is_enough():
         asked(setup.params).backward()  # type: ignore[union-attr]
         settle(setup.params[0])
         asked(setup.params)
-    assert (len(setup.loss.order), len(asked.order)) == (1, 1)
+    assert (len(setup.loss._order), len(asked._order)) == (1, 1)
 
 
 def test_it_is_traced_anew_while_there_is_a_home(homeless):
@@ -439,7 +439,7 @@ def test_it_is_traced_anew_while_there_is_a_home(homeless):
             setup.train(2, other)
         setup.rows = X[:20]  # another structure
         setup.train(2)
-        return setup.numbers(), len(setup.loss.order), len(other.order)
+        return setup.numbers(), len(setup.loss._order), len(other._order)
 
     assert work() == homeless(work)
 
@@ -872,7 +872,7 @@ def test_two_threads_that_find_a_home(monkeypatch):
     """While one is finding it, the other has to wait."""
     setup, found, reading = Setup().train(2), [], list[threading.Thread]()
     setup.loss(setup.rows)
-    (call,) = setup.loss.order
+    (call,) = setup.loss._order
     look_up = Row.look_up
 
     def watched(row, home):
@@ -937,9 +937,9 @@ def test_a_program_that_loses_its_leaves():
     """The Row of a call whose program is gone is gone, too."""
     setup = Setup()
     setup.loss(setup.rows).backward()
-    setup.loss.calls.clear()
-    setup.loss.order.clear()
-    setup.loss.recent = None, []
+    setup.loss._calls.clear()
+    setup.loss._order.clear()
+    setup.loss._recent = None, []
     gc.collect()
     setup.optimizer.step()
     assert in_home(setup.params) == {False}

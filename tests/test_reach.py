@@ -29,13 +29,13 @@ A = Value(2.0)
 def right(compiled: Any, *args: Any) -> int:
     """How many programs there are after a call, which returned what the function does, with its gradient."""
     found = []
-    for f in (compiled, compiled.function):
+    for f in (compiled, compiled.__wrapped__):
         A.grad = 0.0
         out = f(*args)
         out.backward()
         found.append([out.data, A.grad])
     agree(found[0], found[1], rel=1e-9)
-    return len(compiled.order)
+    return len(compiled._order)
 
 
 SCALER = """
@@ -120,10 +120,10 @@ def test_counters_histories_and_logs_trace_nothing_anew():
         trainer.step, trainer.net.calls, trainer.config.steps = i, i, i
         trainer.losses.append(out.data)
         trainer.net.history.append(out.data)
-    assert len(Trainer.loss.order) == 1
+    assert len(Trainer.loss._order) == 1
     trainer.config.rate, trainer.net.gain = 0.25, 2.0
-    assert trainer.loss(0.5).data == pytest.approx(Trainer.loss.function(trainer, 0.5).data, rel=1e-12)
-    assert len(Trainer.loss.order) == 2
+    assert trainer.loss(0.5).data == pytest.approx(Trainer.loss.__wrapped__(trainer, 0.5).data, rel=1e-12)
+    assert len(Trainer.loss._order) == 2
 
 
 def test_closures_partials_and_cells_that_are_run_again():
@@ -150,7 +150,7 @@ def test_a_global_that_has_the_name_of_an_attribute():
     compiled = micrograd.compile(space["f"])
     for space["data"] in range(4):
         assert compiled(0.5).data == 2.0
-    assert len(compiled.order) == 1
+    assert len(compiled._order) == 1
 
 
 def test_what_is_not_reached_does_not_count():
@@ -282,6 +282,65 @@ def test_classes_that_functions_have_made_are_yours():
     assert compiled(0.5).data == 1.5
     config.rate, of_a_module.rate = 2.0, 3.0
     assert compiled(0.5).data == 3.5
+
+
+@micrograd.compile
+def counting(x):
+    counting.n += 1
+    return A * x
+
+
+def test_attributes_of_compiled_functions_are_those_of_functions():
+    def scaled(x):
+        return A * x * helper.scale
+
+    @micrograd.compile
+    def helper(x):
+        return x
+
+    helper.scale = 1.0  # type: ignore[attr-defined]
+    compiled = micrograd.compile(scaled)
+    compiled.calls, compiled.order, compiled.name = 0, [1], "mine"  # type: ignore[attr-defined]
+    assert compiled(0.5).data == 1.0
+    helper.scale = 3.0  # type: ignore[attr-defined]
+    assert compiled(0.5).data == 3.0
+    assert (compiled.calls, compiled.order, compiled.name) == (0, [1], "mine")  # type: ignore[attr-defined]
+    counting.n = 0  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=r"counting changes counting\.n"):
+        counting(0.5)
+
+
+def test_what_is_new_in_a_namespace_is_an_effect():
+    space = types.SimpleNamespace()
+
+    def remembering(x):
+        space.last = A * x
+        return space.last * 2.0
+
+    with pytest.raises(TypeError, match=r"remembering changes space\.last"):
+        micrograd.compile(remembering)(0.5)
+    assert space.last.data == 1.0
+
+
+@functools.singledispatch
+def applied(layer, x):
+    return x
+
+
+@applied.register
+def _(layer: Rates, x: Any) -> Any:
+    return x * FACTOR["it"]
+
+
+FACTOR = {"it": 1.0}
+
+
+def test_what_a_library_calls_of_yours_is_followed():
+    rates = Rates()
+    compiled = micrograd.compile(lambda x: A * applied(rates, x))
+    assert compiled(0.5).data == 1.0
+    FACTOR["it"] = 3.0
+    assert compiled(0.5).data == 3.0
 
 
 def test_a_label_that_is_set_is_an_effect():

@@ -324,7 +324,7 @@ def test_only_so_many_programs_are_kept():
     compiled = micrograd.compile(vmap(lambda x: a * x[0]), maxsize=2)
     for size in range(1, 8):
         assert compiled([[3.0] * size])[0].data == 6.0
-    assert len(compiled.calls) == 2
+    assert len(compiled._calls) == 2
 
 
 def test_numbers_as_results_of_a_batch_of_another_size(model):
@@ -347,7 +347,7 @@ def test_one_sample_and_what_is_done_to_it_outside(n):
     compiled = micrograd.compile(lambda X: sum(F.cross_entropy(row, 0) for row in vmap(model)(X)))
     samples = [[1.0, 2.0], [3.0, 4.0], [0.5, -1.0]]
     for count in (n, 1, 2):
-        check(compiled.function, model.parameters(), samples[:count], compiled=compiled)
+        check(compiled.__wrapped__, model.parameters(), samples[:count], compiled=compiled)
     check(lambda X: [row[0].tanh() + row[1] for row in vmap(model)(X)], model.parameters(), samples[:n])
 
 

@@ -54,9 +54,9 @@ def compile(function: Any = None, *, static: Sequence[str] = (), maxsize: int = 
     A compiled function returns what it would return uncompiled, up to rounding, or raises. It depends on its arguments,
     on the data of its Values, and on what its code reaches by name; when any of that is another, it is traced anew.
     Numbers among the arguments are floats: compute with them and compare them, but do not branch on them. It may change
-    nothing and draw nothing. What has no name there (files, the clock, names that are computed, another `__class__` or
-    `__dict__` of an object, a library's own code, whether two things are one object) is only seen with `check=True`,
-    which compares every call with the function itself.
+    nothing and draw nothing. What has no name there (files, the clock, an iterator's position, names that are computed,
+    what is told by type, by identity or by a weak reference, a library's own code) is only seen with `check=True`, which
+    compares every call with the function itself.
 
     Args:
         function: takes numbers, Values, arrays, and lists, tuples and dicts of them, and returns Values and numbers,

@@ -40,33 +40,33 @@ class Compiled(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], static: Sequence[str], maxsize: int, check: bool):
         functools.update_wrapper(self, function)
-        self.name = name_of(function)
+        self._name = name_of(function)
         parameters: Any = ()
         with contextlib.suppress(ValueError):  # of some of Python's own it is not known
             parameters = inspect.signature(function).parameters.values()
         if isinstance(static, str):
             raise TypeError(f"static={static!r} is one text, expected a tuple of names: static=({static!r},)")
         if unknown := set(static) - {p.name for p in parameters}:
-            raise ValueError(f"static={static!r}: {self.name} has no argument {', '.join(sorted(unknown))}")
+            raise ValueError(f"static={static!r}: {self._name} has no argument {', '.join(sorted(unknown))}")
         if not isinstance(maxsize, int) or maxsize < 1:
             raise ValueError(f"maxsize={maxsize!r}: at least 1 program is kept, a whole number of them")
-        self.function, self.maxsize, self.check = function, maxsize, check
-        self.static = tuple(static)
-        self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        self.nameless = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
-        self.calls: dict[Hashable, list[Call]] = {}
-        self.recent: tuple[Hashable, list[Call]] = None, []  # the last key, and what was found
-        self.order: list[Call] = []  # in which they were traced
-        self.changes: Counter[str] = Counter()  # how often something was another
-        self.told: set[str] = set()  # what takes long to compare
-        self.usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
-        self.own = {*vars(self), "own"} - {*getattr(function, "__dict__", ())}  # attributes; others are somebody's
+        self._function, self._maxsize, self._check = function, maxsize, check
+        self._static = tuple(static)
+        self._names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self._nameless = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
+        self._calls: dict[Hashable, list[Call]] = {}
+        self._recent: tuple[Hashable, list[Call]] = None, []  # the last key, and what was found
+        self._order: list[Call] = []  # in which they were traced
+        self._changes: Counter[str] = Counter()  # how often something was another
+        self._told: set[str] = set()  # what takes long to compare
+        self._usual: dict[tuple[type, ...], tuple[list[str], list[Any]]] = {}  # names and structures, by types
+        self._own = {*vars(self), "_own"} - {*getattr(function, "__dict__", ())}  # attributes; others are somebody's
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if compiling.mapped:  # what is called now becomes part of the trace
-            return self.function(*args, **kwargs)
+            return self._function(*args, **kwargs)
         given = self.take_apart(args, kwargs)
-        call = self.fitting(given)
+        call = self._fitting(given)
         try:
             result: R = (call or self.call_for(given))(given)
         except Exception as error:
@@ -77,7 +77,7 @@ class Compiled(Generic[P, R]):
     def __dir__(self) -> list[str]:
         """What is meant for who calls it, and what it has of the function."""
         own = "program", "program_for", "to_torch", "from_torch", "__call__", "__wrapped__"
-        return [*own, *getattr(self.function, "__dict__", ())]
+        return [*own, *getattr(self._function, "__dict__", ())]
 
     @overload
     def __get__(self, instance: None, owner: Any = None) -> "Compiled[P, R]": ...
@@ -85,8 +85,8 @@ class Compiled(Generic[P, R]):
     def __get__(self: "Compiled[Concatenate[Any, Q], R]", instance: object, owner: Any = None) -> "Compiled[Q, R]": ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As an attribute of a class it is what the function would be: a method, or, as a partial is, not."""
-        bind = getattr(type(self.function), "__get__", None)
-        if instance is None or bind is None or bind(self.function, instance, owner) is self.function:
+        bind = getattr(type(self._function), "__get__", None)
+        if instance is None or bind is None or bind(self._function, instance, owner) is self._function:
             return self
         return functools.update_wrapper(Method(self, instance), self, updated=())
 
@@ -99,22 +99,22 @@ class Compiled(Generic[P, R]):
             named = None
         if named is self:
             return self.__qualname__
-        added = {name: x for name, x in vars(self).items() if name not in self.own}
-        return Compiled, (self.function, self.static, self.maxsize, self.check), added
+        added = {name: x for name, x in vars(self).items() if name not in self._own}
+        return Compiled, (self._function, self._static, self._maxsize, self._check), added
 
     def __repr__(self) -> str:
-        return f"compile({self.function!r})"
+        return f"compile({self._function!r})"
 
     @property
     def program(self) -> Program:
         """The program that was traced last."""
-        return self.latest()
+        return self._latest()
 
-    def latest(self, first: Sequence[Any] = ()) -> Program:
-        for call in reversed(self.order):
+    def _latest(self, first: Sequence[Any] = ()) -> Program:
+        for call in reversed(self._order):
             if all(structure[-1].x is x for structure, x in zip(call.structures, first)):
                 return call.program
-        raise AttributeError(f"{self.name} has no program yet: call it first, or see program_for(...)")
+        raise AttributeError(f"{self._name} has no program yet: call it first, or see program_for(...)")
 
     def program_for(self, /, *args: Any, **kwargs: Any) -> Program:
         """The program that a call with these arguments runs."""
@@ -149,36 +149,36 @@ class Compiled(Generic[P, R]):
     def take_apart(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Arguments:
         """What there is in the arguments of a call."""
         kinds = (*map(type, args),)
-        if not kwargs and kinds in self.usual:
+        if not kwargs and kinds in self._usual:
             values = [x for x in args if isinstance(x, Value)]
             return Arguments(
-                [*args], len(args), *self.usual[kinds], [() if isinstance(x, Value) else [x] for x in args], values
+                [*args], len(args), *self._usual[kinds], [() if isinstance(x, Value) else [x] for x in args], values
             )
-        names = self.names[: len(args)]
-        names += [f"argument{i}" for i in range(len(self.names), len(args))] if len(args) > len(self.names) else ()
+        names = self._names[: len(args)]
+        names += [f"argument{i}" for i in range(len(self._names), len(args))] if len(args) > len(self._names) else ()
         names += kwargs
         given = Arguments([*args, *kwargs.values()], len(args), names, [], [], [])
         for i, (name, x) in enumerate(zip(names, given.given)):
             found: list[Any] = []
-            static = name in self.static and (i < len(args) or name not in self.nameless)
+            static = name in self._static and (i < len(args) or name not in self._nameless)
             try:
                 structure = ("static", Whole(x)) if static else take_apart(x, found, given.values)
             except RecursionError:
                 raise TypeError(
-                    f"{self.name}: {name} has lists in lists without end; pass it in a plain list"
+                    f"{self._name}: {name} has lists in lists without end; pass it in a plain list"
                 ) from None
             given.structures.append(structure)
             given.numbers.append(found)
-        if {*kinds} <= {float, Value} and not kwargs and not self.static:
-            self.usual[kinds] = given.names, given.structures
+        if {*kinds} <= {float, Value} and not kwargs and not self._static:
+            self._usual[kinds] = given.names, given.structures
         return given
 
-    def fitting(self, given: Arguments) -> Call | None:
+    def _fitting(self, given: Arguments) -> Call | None:
         """How calls of a signature are done, with what there is around the function now, if that is known."""
         key = given.key()
-        recent = self.recent
+        recent = self._recent
         if key != recent[0]:  # to compare is faster than to look it up
-            self.recent = recent = key, self.calls.get(key, [])
+            self._recent = recent = key, self._calls.get(key, [])
         for call in recent[1]:
             if call.fits(given):
                 call.again = True
@@ -188,55 +188,55 @@ class Compiled(Generic[P, R]):
     @undisturbed()
     def call_for(self, given: Arguments) -> Call:
         """How they are done."""
-        if call := self.fitting(given):  # perhaps another thread has found it just now
+        if call := self._fitting(given):  # perhaps another thread has found it just now
             return call
         key = given.key()
-        calls = self.calls.get(key, [])
-        if self.order:
-            self.tell_of(calls[0].around.changes() if calls else self.others(given))
-        call = Call(self.function, self.name, key, given, self.check)
-        self.tell_of_much(call)
-        self.calls[key] = [call, *calls]
-        self.recent = key, self.calls[key]
-        self.order.append(call)
-        while len(self.order) > self.maxsize:
-            oldest = self.order.pop(0)
-            self.calls[oldest.key].remove(oldest)
-            if not self.calls[oldest.key]:
-                del self.calls[oldest.key]
+        calls = self._calls.get(key, [])
+        if self._order:
+            self._tell_of(calls[0].around.changes() if calls else self._others(given))
+        call = Call(self._function, self._name, key, given, self._check)
+        self._tell_of_much(call)
+        self._calls[key] = [call, *calls]
+        self._recent = key, self._calls[key]
+        self._order.append(call)
+        while len(self._order) > self._maxsize:
+            oldest = self._order.pop(0)
+            self._calls[oldest.key].remove(oldest)
+            if not self._calls[oldest.key]:
+                del self._calls[oldest.key]
         return call
 
-    def others(self, given: Arguments) -> list[str]:
+    def _others(self, given: Arguments) -> list[str]:
         """The names of the arguments of which all that is no number and no Value is another than in the last trace."""
-        last = self.order[-1]
+        last = self._order[-1]
         if last.again:  # which has been worth its trace
             return []
         another = zip(given.names, given.given, given.structures, last.structures)
         # Objects of which this is a method are expected to be many.
-        return [name for name, x, new, old in another if new != old and getattr(type(x), self.name, None) is not self]
+        return [name for name, x, new, old in another if new != old and getattr(type(x), self._name, None) is not self]
 
-    def tell_of(self, changed: Sequence[str]) -> None:
+    def _tell_of(self, changed: Sequence[str]) -> None:
         """Warn, once, of what is another for the eighth time."""
         if changed:
             name = changed[0].partition("[")[0]  # a list that grows is one cause
-            self.changes[name] += 1
-            if self.changes[name] == OFTEN:
+            self._changes[name] += 1
+            if self._changes[name] == OFTEN:
                 warnings.warn(
-                    f"{name} was another for the {OFTEN}th time, and {self.name} was traced anew each time: {CURE}",
+                    f"{name} was another for the {OFTEN}th time, and {self._name} was traced anew each time: {CURE}",
                     stacklevel=5,
                 )
 
-    def tell_of_much(self, call: Call) -> None:
+    def _tell_of_much(self, call: Call) -> None:
         """Warn, once, of what takes long to compare in each call."""
         for name, size in call.around.much().items():
-            if name not in self.told:
-                self.told.add(name)
+            if name not in self._told:
+                self._told.add(name)
                 start = time.perf_counter()
                 call.around.holds()
                 took = 1e3 * (time.perf_counter() - start)
                 warnings.warn(
-                    f"{self.name} reaches {size} through {name}, and each call takes {took:.2f} ms to see whether that "
-                    f"is still the same: pass it as an argument",
+                    f"{self._name} reaches {size} through {name}, and each call takes {took:.2f} ms to see whether "
+                    f"that is still the same: pass it as an argument",
                     stacklevel=5,
                 )
 
@@ -261,5 +261,5 @@ class Method(functools.partial[Any]):
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.func, name)
         if name == "program":
-            return self.func.latest(self.args)  # type: ignore[attr-defined]
+            return self.func._latest(self.args)  # type: ignore[attr-defined]
         return functools.partial(found, *self.args) if name in ("program_for", "to_torch") else found

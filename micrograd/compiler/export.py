@@ -43,7 +43,7 @@ class Exported(torch.nn.Module):
             )
         wanted = set(leaves)
         arguments = [("", x) for x in self._origin.given.given if isinstance(x, Module)]
-        own = self._origin.compiled.name  # what the function itself is made of has no other name
+        own = self._origin.compiled._name  # what the function itself is made of has no other name
         for around, x in (*arguments, *((path.removeprefix(own), x) for path, x in reach.met)):
             for name, tensor in named(around, x):
                 if isinstance(x, Module) or not wanted.isdisjoint(flat(tensor)):

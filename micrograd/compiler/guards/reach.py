@@ -56,7 +56,7 @@ class Thing(NamedTuple):
         before: and what that was.
         bulk: how `holds` compares many at once: each "container" with its copy, the "globals" of code by their names, a
             "link" by what the garbage collector finds in it; "alone" is what is none of these.
-        theirs: whether it is in an object of a library, which may remember more without being another.
+        theirs: whether it is in an object of a package, which may remember more without being another.
     """
 
     path: str
@@ -67,7 +67,7 @@ class Thing(NamedTuple):
     theirs: bool = False
 
     def changes(self, grown: bool = True) -> list[str]:
-        """What is another, by name. Unless `grown`, keys that a dict of a library has gained do not count."""
+        """What is another, by name. Unless `grown`, keys that a dict of a package has gained do not count."""
         before, now = self.before, self.contents(self.x)
         if self.theirs and not grown and isinstance(self.x, dict):
             now = {key: x for key, x in now.items() if key in before}
@@ -200,7 +200,7 @@ class Reach:
             self.names.add(str(getattr(x, "__name__", "")))
         inside = path.replace("{", "{{").replace("}", "}}")
         if isinstance(x, FunctionType):
-            self.of_function(inside, x, theirs)
+            self.of_function(inside, x)
         elif isinstance(x, type):
             self.of_class(x, called=True)
         elif isinstance(x, ModuleType):
@@ -216,14 +216,14 @@ class Reach:
         elif is_numbers(x):
             self.add(inside, x, numbers, "alone", theirs)
         elif foreign and "__wrapped__" in getattr(x, "__dict__", ()) and not isinstance(x, functools.partial):
-            self.queue.append((path, x.__wrapped__, theirs))  # a cache, or a compiled function
+            self.add(f"{inside}.{{}}", vars(x), named({*self.names, "__wrapped__"}))  # a cache, or a compiled function
         elif not foreign or isinstance(x, Module | Value):
             self.of_object(inside, x)
         else:
             self.of_anything(inside, x, theirs)
 
-    def of_function(self, inside: str, f: FunctionType, theirs: bool) -> None:
-        if not is_library(f.__code__.co_filename):
+    def of_function(self, inside: str, f: FunctionType) -> None:
+        if not (theirs := is_library(f.__code__.co_filename)):
             loaded, names = names_in(f.__code__)
             self.names |= names
             self.load("{}", f.__globals__, loaded)
@@ -232,9 +232,6 @@ class Reach:
                 self.add(f"{inside}.{{}}", vars(f), named(self.names), "container")
             modules = names | {f"{package}.{name}" for name in names for package in packages(f.__globals__)}
             self.queue.extend((name, sys.modules[name], False) for name in sorted(modules & sys.modules.keys()))
-        elif "__wrapped__" in vars(f):
-            self.queue.append((inside, vars(f)["__wrapped__"], theirs))
-            return
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
             if name != "__class__":  # that of super()
                 self.add(name, cell, attributes("cell_contents"), "link", theirs)
@@ -277,10 +274,13 @@ class Reach:
             self.add(f"{inside}[{{!r}}]", x, items)
 
     def of_anything(self, inside: str, x: Any, theirs: bool) -> None:
-        """What is in a container, or in an object of a library."""
+        """What is in a container, or in an object of a library: a package's may remember more, what is in Python's own,
+        a SimpleNamespace, is yours."""
+        kind = type(x)
         if isinstance(own := getattr(x, "__dict__", None), dict):
             self.seen[id(own)] = own
-            self.add(f"{inside}.{{}}", own, dict, "container", True)
+            packaged = kind.__module__.partition(".")[0] not in sys.stdlib_module_names
+            self.add(f"{inside}.{{}}", own, dict, "container", theirs or packaged)
         if isinstance(x, CONTAINERS):
             if isinstance(x, tuple | frozenset):
                 self.follow(f"{inside}[{{!r}}]", items(x), theirs)
