@@ -55,8 +55,8 @@ def compile(function: Any = None, *, static: Sequence[str] = (), maxsize: int = 
     on the data of its Values, and on what its code reaches by name; when any of that is another, it is traced anew.
     Numbers among the arguments are floats: compute with them and compare them, but do not branch on them. It may change
     nothing and draw nothing. What has no name there (files, the clock, an iterator's position, names that are computed,
-    what is told by type, by identity or by a weak reference, a library's own code) is only seen with `check=True`, which
-    compares every call with the function itself.
+    what is told by type, by identity or by a weak reference, a library's own code) is only seen with `check=True`,
+    which compares every call with the function itself.
 
     Args:
         function: takes numbers, Values, arrays, and lists, tuples and dicts of them, and returns Values and numbers,
