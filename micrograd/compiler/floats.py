@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import scalar
 from ..compat import data_of
+from .backend import machine
 from .guards.arguments import listed
 from .guards.callers import Line
 from .names import Names
@@ -45,6 +46,7 @@ CAREFUL |= {name: f"scalar.{name}({{}})" for name in IN_MATH}
 TWICE = "relu", "maximum", "minimum"  # their arguments occur more than once, so they need names
 KEPT = "kept"
 RESERVED = "math", "scalar", "inf", "nan", "abs", "__debug__"
+FEW = 100  # so many are done before machine code has been handed its numbers
 LONG = 70  # what is longer than so many characters gets a line of its own
 
 
@@ -125,8 +127,24 @@ class Lines:
     def source(self) -> str:
         return f"{self.body}\n\n\n{Lines(*self.careful_form).body}"
 
+    def numbered(self) -> tuple[list[int], list[Any], list[Any], list[Any] | None]:
+        """How many numbers each parameter has; each operation, with the positions of what it is of, or numbers; and
+        results and what is kept, likewise. Positions go on from parameters to operations."""
+        given = [self.first(x) for _, symbols in self.parameters for x in symbols]
+        unique = [x for x, first in self.same.items() if x is first]
+        index = {x: i for i, x in enumerate([*given, *unique])}
+
+        def positions(args: Iterable[Any]) -> list[Any]:
+            return [index[self.first(x)] if type(x) is Symbol else x for x in args]
+
+        steps = [(x.op, positions(x.args)) for x in unique]
+        kept = None if self.kept is None else positions(self.kept)
+        return [len(symbols) for _, symbols in self.parameters], steps, positions(self.results), kept
+
     def load(self) -> Callable[..., Any]:
         """The function, ready to run."""
+        if (found := machine()) and len(self.same) > FEW:
+            return found.Scalars(*self.numbered()).load()  # type: ignore[no-any-return]
         fast = loaded(self)
 
         def run(*arguments: Any) -> Any:

@@ -31,6 +31,7 @@ LETTERS = "abcdefghijkl"
 OUT, WORK, KEPT = " out", " work", " kept"  # arrays of its own; no input has such a name
 ROWS = 4  # so many rows of vectors are summed at once: what the registers have room for
 FLOAT = np.dtype(np.float64)
+PART = 1000  # operations in straight lines; longer functions take LLVM long
 HEAD = object.__basicsize__  # so far into an array as an object of Python is the address of its numbers
 
 # Each operation in LLVM's words; of several lines, $1 is what the first has made. T is the type of a number, or of a
@@ -43,7 +44,7 @@ LINES = {
     "neg": "fneg {T} {0}",
     "abs": "call {T} @llvm.fabs.{S}({T} {0})",
     "sqrt": "call {T} @llvm.sqrt.{S}({T} {0})",
-    "relu": "fcmp ole {T} {0}, zeroinitializer; select {B} $1, {T} zeroinitializer, {T} {0}",
+    "relu": "fcmp olt {T} {0}, zeroinitializer; select {B} $1, {T} zeroinitializer, {T} {0}",
     "maximum": "fcmp oge {T} {0}, {1}; fcmp uno {T} {0}, {0}; or {B} $1, $2; select {B} $3, {T} {0}, {T} {1}",
     "minimum": "fcmp ole {T} {0}, {1}; fcmp uno {T} {0}, {0}; or {B} $1, $2; select {B} $3, {T} {0}, {T} {1}",
     "where_le": "fcmp ole {T} {0}, {1}; select {B} $1, {T} {2}, {T} {3}",
@@ -561,35 +562,138 @@ class Code:
 
     @property
     def text(self) -> str:
-        arrays = range(len(self.given) + len(self.made))
-        numbers = [
-            f"%o{i} = getelementptr i8, ptr %x{i}, i64 {HEAD}\n%d{i} = load ptr, ptr %o{i}" for i in arrays
-        ]  # of an array, which is an object of Python
-        head = f"define void @run({', '.join(f'ptr %x{i}' for i in arrays)}) nounwind {{"
         kernels = [f"define internal void {name}{text}" for text, name in self.kernels.items()]
-        return "\n".join([*declarations(self.width), *kernels, head, *numbers, *self.main, "ret void", "}"])
+        return "\n".join([*kernels, entry(len(self.given) + len(self.made), self.main)])
 
     def load(self, listed: bool) -> Callable[..., Any]:
         """The function, ready to run: takes arrays of float64, and returns its result, as a list if so wanted, and what
         a way back needs."""
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(self.text), target())
-        engine.finalize_object()
-        count = len(self.given) + len(self.made)
-        code = ctypes.PYFUNCTYPE(None, *[ctypes.py_object] * count)(engine.get_function_address("run"))
+        code = loaded(self.text, len(self.given) + len(self.made), 1, self.held)
         work, size, room = np.empty(self.sizes[WORK]), self.sizes[OUT], self.sizes[KEPT] if KEPT in self.made else 0
         wanted = [8 * self.sizes[name] for name in self.given]
-        alive = engine, self.held
 
         def run(*given: Any) -> Any:
-            if [x.nbytes for x in given] != wanted:
-                raise AssertionError(f"arrays of {[x.nbytes for x in given]} bytes, expected {wanted}")
-            out = np.empty(size)
-            kept = (np.empty(room),) if room else ()
+            refuse_others(given, wanted)
+            out, kept = np.empty(size), (np.empty(room),) if room else ()
             code(*given, out, work, *kept)
             return out.tolist() if listed else out, kept
 
-        run.alive = alive  # type: ignore[attr-defined]
         return run
+
+
+def packed(form: str, numbers: Sequence[float]) -> Any:
+    """An array of single numbers; faster than NumPy's own."""
+    return np.ndarray(len(numbers), np.float64, struct.pack(form, *numbers))
+
+
+class Scalars:
+    """Numbers that are computed one after the other, as machine code: straight lines.
+
+    Args:
+        sizes: how many numbers there are in each array that it is given.
+        steps: operations, and of what: numbers, or the positions of what was given, all arrays one behind the other, or
+            computed before, behind that.
+        results: what it returns, likewise.
+        kept: positions of what it returns besides, for a way back; None if it is one.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        steps: Sequence[tuple[str, Sequence[int | float]]],
+        results: Sequence[int | float],
+        kept: Sequence[int] | None,
+    ):
+        self.sizes, self.results, self.kept = sizes, results, kept
+        self.out, self.work, self.rest = (len(sizes) + i for i in range(3))  # arrays of its own
+        self.at = dict(enumerate((i, k) for i, size in enumerate(sizes) for k in range(size)))  # where numbers are
+        first, self.slots = len(self.at), 0
+        used: dict[Any, int] = {}  # in which part a number is used last
+        for i, (_, args) in enumerate(steps):
+            used.update(dict.fromkeys(args, i // PART))
+        wanted = {*results, *(kept or ())}
+        self.parts: list[Body] = []
+        for start in range(0, len(steps), PART):
+            body, names = self.part(), dict[int | float, str]()
+            for i, (op, args) in enumerate(steps[start : start + PART], first + start):
+                names[i] = body.operation(op, [self.number(body, names, x) for x in args], 1)
+                if i in wanted or used.get(i, 0) > start // PART:
+                    self.at[i] = self.work, self.slots
+                    self.slots += 1
+                    self.store(body, names[i], *self.at[i])
+        body, names = self.part(), {}
+        for array, numbers in (self.out, results), (self.rest, kept or ()):
+            for k, x in enumerate(numbers):
+                self.store(body, self.number(body, names, x), array, k)
+
+    def part(self) -> Body:
+        self.parts.append(Body())
+        return self.parts[-1]
+
+    def number(self, body: Body, names: dict[int | float, str], x: int | float) -> str:
+        """One that is known, has a name in this part, or is in memory."""
+        if type(x) is float:
+            return literal(x)
+        if x not in names:
+            array, k = self.at[int(x)]
+            names[x] = body.load(Place(f"%d{array}", {}, k), {})
+        return names[x]
+
+    def store(self, body: Body, number: str, array: int, k: int) -> None:
+        body.store(number, Place(f"%d{array}", {}, k), {}, "", 1)
+
+    @property
+    def text(self) -> str:
+        arrays = range(self.rest + 1)
+        head = ", ".join(f"ptr %d{i}" for i in arrays)
+        parts = [
+            "\n".join(
+                [f"define internal void @p{k}({head}) noinline nounwind {{", "entry:", *body.lines, "ret void", "}"]
+            )
+            for k, body in enumerate(self.parts)
+        ]
+        return "\n".join([*parts, entry(len(arrays), [f"call void @p{k}({head})" for k in range(len(parts))])])
+
+    def load(self) -> Callable[..., Any]:
+        """The function, ready to run: takes floats in sequences or arrays; returns results in a list, and, on the way
+        forward, what is kept in an array."""
+        code, work = loaded(self.text, self.rest + 1, 0), np.empty(self.slots)
+        count, is_back, rest = len(self.results), self.kept is None, len(self.kept or ())
+        forms = [f"{n}d" for n in self.sizes]
+        wanted = [8 * n for n in self.sizes]
+
+        def run(*given: Any) -> Any:
+            arrays = [x if type(x) is np.ndarray else packed(form, x) for x, form in zip(given, forms, strict=True)]
+            refuse_others(arrays, wanted)
+            out, kept = np.empty(count), np.empty(rest)
+            code(*arrays, out, work, kept)
+            return out.tolist() if is_back else (out.tolist(), (kept,))
+
+        return run
+
+
+def entry(count: int, lines: Sequence[str]) -> str:
+    """The function that is called: of so many arrays, objects of Python, it finds the numbers, %d0, %d1, ..."""
+    numbers = [f"%o{i} = getelementptr i8, ptr %x{i}, i64 {HEAD}\n%d{i} = load ptr, ptr %o{i}" for i in range(count)]
+    head = f"define void @run({', '.join(f'ptr %x{i}' for i in range(count))}) nounwind {{"
+    return "\n".join([head, *numbers, *lines, "ret void", "}"])
+
+
+def loaded(text: str, count: int, level: int, held: Sequence[Any] = ()) -> Callable[..., None]:
+    """The function `run` of a text, which takes so many arrays. While it is called nothing else of Python runs, so that
+    it may have memory of its own; what is `held` lives as long as it does."""
+    module = llvm.parse_assembly("\n".join([*declarations(vector_width()), text]))
+    engine = llvm.create_mcjit_compiler(module, target(level))
+    engine.finalize_object()
+    code: Any = ctypes.PYFUNCTYPE(None, *[ctypes.py_object] * count)(engine.get_function_address("run"))
+    code.alive = engine, held
+    return code  # type: ignore[no-any-return]
+
+
+def refuse_others(arrays: Sequence[Any], wanted: Sequence[int]) -> None:
+    """Machine code does not ask how long an array is."""
+    if (found := [x.nbytes for x in arrays]) != wanted:
+        raise AssertionError(f"arrays of {found} bytes came, expected {wanted}")
 
 
 def probe() -> None:
@@ -626,11 +730,11 @@ def declarations(width: int) -> list[str]:
     return c + [f"declare {t} @llvm.{name}.{s}({t})" for name in ("fabs", "sqrt") for s, t in kinds]
 
 
-def target() -> Any:
-    """This machine, as LLVM knows it, for one engine, which owns it; with few of LLVM's refinements, which would take
-    most of the time and win little."""
+def target(level: int) -> Any:
+    """This machine, as LLVM knows it, for one engine, which owns it. At level 0 code is made as it stands, at 1 with
+    the few refinements that loops need; more would take most of the time and win little."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=1
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=level
     )

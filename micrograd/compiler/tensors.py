@@ -1,16 +1,14 @@
 """A program of tensors: the passes from Symbols to NumPy code, forward and backward."""
 
-import functools
 import itertools
-import os
 import struct
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ..compat import data_of
+from .backend import machine
 from .emit import RESERVED, Text
 from .function import Function, Tensor
 from .layout import lay_out
@@ -92,21 +90,6 @@ class TensorProgram(Program):
     def functions(self) -> list[Function]:
         """Those of the way forward and of the ways back."""
         return [code.function for code in self.codes if isinstance(code, Text)]
-
-
-@functools.cache
-def machine() -> ModuleType | None:
-    """What writes machine code; None where LLVM is missing, or this machine does not run what it makes, or somebody has
-    set MICROGRAD_BACKEND=numpy."""
-    if os.environ.get("MICROGRAD_BACKEND") == "numpy":
-        return None
-    try:
-        from . import machine as found
-
-        found.probe()
-    except (ImportError, OSError, AttributeError):
-        return None
-    return found
 
 
 def packed(numbers: Sequence[Any]) -> Any:
