@@ -343,6 +343,22 @@ def test_what_a_library_calls_of_yours_is_followed():
     assert compiled(0.5).data == 3.0
 
 
+def test_making_an_object_does_not_count_the_attributes_of_others():
+    class Pair:
+        def __init__(self, x):
+            self.x = x
+
+    class Config:
+        def __init__(self):
+            self.rate, self.steps = 0.5, 0
+
+    config = Config()
+    compiled = micrograd.compile(lambda x: A * Pair(x).x * config.rate)
+    for _ in range(3):
+        assert right(compiled, 0.5) == 1
+        config.steps += 1
+
+
 def test_a_label_that_is_set_is_an_effect():
     w = Value(2.0)
 

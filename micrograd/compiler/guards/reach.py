@@ -196,8 +196,8 @@ class Reach:
         self.seen[id(x)] = x
         self.met.append((path, x))
         foreign = is_foreign(kind)
-        if callable(x) and foreign:  # it may have another name here: from dataclasses import asdict as plain
-            self.names.add(str(getattr(x, "__name__", "")))
+        if callable(x) and foreign and not (isinstance(x, FunctionType) and not is_library(x.__code__.co_filename)):
+            self.names.add(str(getattr(x, "__name__", "")))  # it may have another here: import asdict as plain
         inside = path.replace("{", "{{").replace("}", "}}")
         if isinstance(x, FunctionType):
             self.of_function(inside, x)
@@ -241,7 +241,6 @@ class Reach:
         are there."""
         meta: Any = type(kind)
         bases, mixed = kind.__mro__ + meta.__mro__, is_mixed(kind)
-        called = called or not self.names.isdisjoint(("type", "__class__"))
         called = called or any(isinstance(x, classmethod) for base in bases for x in vars(base).values())
         for base in bases:
             if not is_foreign(base) and self.seen.keys().isdisjoint([(base, called), (base, True)]):
