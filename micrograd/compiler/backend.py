@@ -15,6 +15,6 @@ def machine() -> ModuleType | None:
         from . import machine as found
 
         found.probe()
-    except (ImportError, OSError, AttributeError):
+    except (ImportError, OSError):
         return None
     return found

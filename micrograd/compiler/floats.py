@@ -143,8 +143,6 @@ class Lines:
 
     def load(self) -> Callable[..., Any]:
         """The function, ready to run."""
-        if (found := machine()) and len(self.same) > FEW:
-            return found.Scalars(*self.numbered()).load()  # type: ignore[no-any-return]
         fast = loaded(self)
 
         def run(*arguments: Any) -> Any:
@@ -202,12 +200,13 @@ class FloatProgram(Program):
     Its way forward is written anew when a way back needs more of what it computes.
     """
 
-    kind = "lines of plain floats"
     imports = "import math\nfrom math import inf, nan\n\nfrom micrograd import scalar"
     forward: Lines
 
     def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
         super().__init__(name, written)
+        self.machine = machine() if len(written.order) > FEW else None
+        self.kind = f"lines of plain floats, as {'machine code' if self.machine else 'Python'}"
         leaf = {symbol: v for v, symbol in written.leaves.items()}
         met = [x for x in written.order if x in leaf]
         leaves = [*dict.fromkeys([*met, *leaf])]  # in the order in which they are used
@@ -221,7 +220,11 @@ class FloatProgram(Program):
     def write_forward(self) -> None:
         results = [data_of(x) for x in self.written.computed]
         self.forward = Lines("forward", self.parameters, self.names, self.written.order, results, [*self.kept])
-        self.run = self.forward.load()
+        self.run = self.load(self.forward)
+
+    def load(self, code: Lines) -> Callable[..., Any]:
+        """As machine code, where that runs and is worth its call, or as Python."""
+        return self.machine.Scalars(*code.numbered()).load() if self.machine else code.load()
 
     def bind(self, leaves: Any, numbers: Sequence[Any]) -> list[Any]:
         given = row(leaves) if type(leaves) is list else leaves.tolist()

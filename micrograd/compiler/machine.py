@@ -10,9 +10,11 @@ The text is as good as LLVM's optimiser would make it, which takes longer than a
 """
 
 import ctypes
+import functools
 import math
 import mmap
 import os
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -51,7 +53,7 @@ LINES = {
     "mask": "fcmp une {T} {0}, zeroinitializer; select {B} $1, {T} {1}, {T} {2}",
 }
 LINES |= {"max": LINES["maximum"], "min": LINES["minimum"]}
-IN_C = {"**": "pow"} | {name: name for name in ("exp", "log", "sin", "cos", "tanh")}  # functions of C, one number each
+IN_C = {"**": "pow"}  # all others are functions of C by their names, of one number at a time
 SAME = "detach", "stack", "pack"  # what only puts numbers in place
 
 Index = Mapping[str, int]  # a sum of variables, each times a number; that of "" is added
@@ -209,11 +211,11 @@ class Body:
             return self.operation(
                 "/", [literal(1.0, width), self.operation("+", [literal(1.0, width), grown], width)], width
             )
-        if op in IN_C and width > 1:
+        if op not in LINES and width > 1:
             lanes = [[self.new(f"extractelement {kind(width)} {x}, i64 {i}") for x in args] for i in range(width)]
             return self.joined([self.operation(op, lane, 1) for lane in lanes])
-        if op in IN_C:
-            return self.new(f"call double @{IN_C[op]}({', '.join(f'double {x}' for x in args)})")
+        if op not in LINES:
+            return self.new(f"call double @{IN_C.get(op, op)}({', '.join(f'double {x}' for x in args)})")
         words = {
             "T": kind(width),
             "B": "i1" if width == 1 else f"<{width} x i1>",
@@ -682,7 +684,7 @@ def entry(count: int, lines: Sequence[str]) -> str:
 def loaded(text: str, count: int, level: int, held: Sequence[Any] = ()) -> Callable[..., None]:
     """The function `run` of a text, which takes so many arrays. While it is called nothing else of Python runs, so that
     it may have memory of its own; what is `held` lives as long as it does."""
-    module = llvm.parse_assembly("\n".join([*declarations(vector_width()), text]))
+    module = llvm.parse_assembly("\n".join([*declarations(text), text]))
     engine = llvm.create_mcjit_compiler(module, target(level))
     engine.finalize_object()
     code: Any = ctypes.PYFUNCTYPE(None, *[ctypes.py_object] * count)(engine.get_function_address("run"))
@@ -701,13 +703,10 @@ def probe() -> None:
 
     Raises:
         OSError: this system lets no program make code, or has another kind of Python, in which arrays look otherwise.
-        AttributeError: it has other names for the functions of C.
     """
     if hasattr(mmap, "PROT_EXEC"):
         mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_EXEC).close()
-    library = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
-    for name in IN_C.values():
-        llvm.add_symbol(name, ctypes.cast(library[name], ctypes.c_void_p).value)
+    functions_of_c()
     x = np.array([2.0])
     if ctypes.c_void_p.from_address(id(x) + HEAD).value != x.ctypes.data:
         raise OSError("the numbers of an array are elsewhere")
@@ -723,11 +722,19 @@ def vector_width() -> int:
     return 8 if features.get("avx512f") else 4 if features.get("avx") else 2
 
 
-def declarations(width: int) -> list[str]:
-    c = [f"declare double @{name}(double{', double' * (name == 'pow')})" for name in IN_C.values()]
-    widths = [2**i for i in range(1, width.bit_length())]
-    kinds = [("f64", "double"), *((f"v{w}f64", kind(w)) for w in widths)]
-    return c + [f"declare {t} @llvm.{name}.{s}({t})" for name in ("fabs", "sqrt") for s, t in kinds]
+def declarations(text: str) -> list[str]:
+    """Of the functions that a text calls, of C and of LLVM."""
+    found = {}
+    for result, name, arguments in re.findall(r"call (\S*double|<[^>]*>) @([a-z][\w.]*)\((.*)\)", text):
+        if not name.startswith("llvm."):
+            llvm.add_symbol(name, ctypes.cast(functions_of_c()[name], ctypes.c_void_p).value)
+        found[name] = f"declare {result} @{name}({', '.join([result] * (1 + arguments.count(', ' + result)))})"
+    return [*found.values()]
+
+
+@functools.cache
+def functions_of_c() -> Any:
+    return ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
 
 
 def target(level: int) -> Any:

@@ -232,6 +232,8 @@ class Reach:
                 self.add(f"{inside}.{{}}", vars(f), named(self.names), "container")
             modules = names | {f"{package}.{name}" for name in names for package in packages(f.__globals__)}
             self.queue.extend((name, sys.modules[name], False) for name in sorted(modules & sys.modules.keys()))
+        elif "__wrapped__" in vars(f):  # under the name that it has here
+            self.queue.append((inside, vars(f)["__wrapped__"], theirs))
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
             if name != "__class__":  # that of super()
                 self.add(name, cell, attributes("cell_contents"), "link", theirs)
