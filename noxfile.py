@@ -17,10 +17,12 @@ def blocks(language: str) -> list[str]:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The README's test command, in parallel; on the oldest Python every branch of the code must have a test."""
+    """The README's test command, in parallel; on the oldest Python every branch of the code must have a test, and on
+    the next one programs run as NumPy."""
     [command] = [line for block in blocks("bash") for line in block.splitlines() if "pytest" in line]
     coverage = "--cov --cov-report=term:skip-covered --cov-fail-under=100" if session.python == PYTHONS[0] else ""
-    session.run("bash", "-c", f"{command} -n auto {coverage}", external=True)
+    env = {"MICROGRAD_BACKEND": "numpy"} if session.python == PYTHONS[1] else {}
+    session.run("bash", "-c", f"{command} -n auto {coverage}", external=True, env=env)
 
 
 @nox.session(python=PYTHONS[0])

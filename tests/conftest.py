@@ -6,6 +6,7 @@ import random
 import pytest
 from hypothesis import settings
 
+from micrograd.compiler import machine
 from micrograd.nn import MLP
 
 # The same examples in every run, so that a red test is a change of ours; `nightly` looks for new ones.
@@ -20,13 +21,17 @@ def tensors(monkeypatch):
     monkeypatch.setattr("micrograd.compiler.call.is_narrow", lambda written: False)
 
 
-@pytest.fixture(params=["tensors", "floats"])
+@pytest.fixture(params=["tensors", "tensors in NumPy", "floats", "floats in Python"])
 def either(request, monkeypatch):
-    """Programs of tensors, and programs of plain floats wherever that is possible."""
-    if request.param == "floats":
+    """Programs of tensors, and programs of plain floats wherever that is possible; as machine code, and not."""
+    if request.param.startswith("floats"):
         monkeypatch.setattr("micrograd.compiler.cost.OPERATION", 0.0)
     else:
         request.getfixturevalue("tensors")
+    found = None if " in " in request.param else machine
+    monkeypatch.setattr("micrograd.compiler.tensors.machine", lambda: found)
+    monkeypatch.setattr("micrograd.compiler.floats.machine", lambda: found)
+    monkeypatch.setattr("micrograd.compiler.floats.FEW", 0)
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ ROOT = Path(__file__).parent.parent
 WRITTEN = {"trace_graph.ipynb": "gout.svg", "demo.ipynb": "moon_mlp.png", "gpt.ipynb": None}
 # A test trains for fewer steps. What cells with the tag "trained" print depends on that; only its kind is compared.
 SHORTER = {"gpt.ipynb": ("steps, batch = 1000, 8", "steps, batch = 10, 2")}
-# What differs from run to run and from machine to machine: how long something took, and the pixels of a plot, on
-# average by so much of the way from black to white.
-VARIES = re.compile(r"\d+(\.\d+)? m?s\b")
+# What differs from run to run and from machine to machine: how long something took, what runs a program, and the last
+# digits of what it computes; and the pixels of a plot, on average by so much of the way from black to white.
+VARIES = re.compile(r"\d+(\.\d+)? m?s\b|(?<=\.\d{10})\d+|(?<=operations), as [\w ]+")
 PIXELS = 0.005  # less than a line of another colour makes
 PROGRESS = re.compile(r"\s*\d+%\|.*\| \d+/\d+ \[.*\]")
 

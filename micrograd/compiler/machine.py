@@ -410,7 +410,7 @@ class Code:
         self.width = vector_width()
         for tensor in function.inputs:
             array, _ = self.locations.setdefault(tensor.name, (tensor.name, 0))
-            self.sizes.setdefault(array, tensor.size)
+            self.sizes.setdefault(array, tensor.opened.size)
         self.given = list(dict.fromkeys(self.locations[tensor.name][0] for tensor in function.inputs))
         self.sizes |= {WORK: 0, OUT: function.result.shape[0]}
         self.sizes.setdefault(KEPT, 0)
