@@ -234,6 +234,11 @@ def refused(*args: Any, **kwargs: Any) -> Any:
     raise PermissionError("this system lets nobody make code")
 
 
+def test_a_system_that_does_not_tell_pages_apart(monkeypatch):
+    monkeypatch.delattr(mmap, "PROT_EXEC", raising=False)
+    machine.probe()
+
+
 @pytest.mark.parametrize("why", ["asked for", "no llvmlite", "no new code", "another Python"])
 def test_where_it_does_not_run_numpy_does(why, monkeypatch):
     if why == "asked for":

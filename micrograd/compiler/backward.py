@@ -52,10 +52,10 @@ def gradients(outputs: Sequence[Value], seeds: Sequence[Any], leaves: Sequence[V
     try:
         for node in reversed(results[:-1]):
             if node.grad is not UNREACHED:
-                Symbol.at, Symbol.again = getattr(node.data, "line", None), node.data
+                Symbol.at = getattr(node.data, "line", None)
                 node._grad_fn(node)
     finally:
-        Symbol.at = Symbol.again = None
+        Symbol.at = None
     met, stack = set[Value](), [root]
     while stack:
         if (v := stack.pop()) not in met:

@@ -176,17 +176,14 @@ class Body:
         return self.new(f"getelementptr double, ptr {base}, i64 {entry}")
 
     def load(self, x: Place, index: Mapping[str, Index], along: str = "", width: int = 1) -> str:
-        """A number, or as many as the width along a letter."""
+        """A number, or as many as the width, which lie along a letter, or are all the same."""
         if x.value is not None:
             return literal(x.value, width)
-        step = x.strides.get(along, 0)
-        if width == 1 or (step == 1 and not x.table):
+        if width == 1 or along in x.strides:
             return self.new(f"load {kind(width)}, ptr {self.address(x, index)}, align 8")
-        if step == 0:
-            number, vector = self.load(x, index), kind(width)
-            first = self.new(f"insertelement {vector} poison, double {number}, i64 0")
-            return self.new(f"shufflevector {vector} {first}, {vector} poison, <{width} x i32> zeroinitializer")
-        return self.joined([self.load(x, {**index, along: shifted(index[along], i)}) for i in range(width)])
+        number, vector = self.load(x, index), kind(width)
+        first = self.new(f"insertelement {vector} poison, double {number}, i64 0")
+        return self.new(f"shufflevector {vector} {first}, {vector} poison, <{width} x i32> zeroinitializer")
 
     def joined(self, numbers: Sequence[str]) -> str:
         """Numbers as one vector."""

@@ -109,27 +109,7 @@ def plain(x: Any) -> Any:
 
 
 def simplify(op: str, a: Any, b: Any) -> "Symbol":
-    known = Symbol.again
-    if type(known) is Symbol and known.op == op and known.args[0] is a and known.args[1] is b:
-        return known
-    if op == "**" and type(b) is float and b == 2.0:
-        return Symbol("*", a, a)
-    if op == "+":  # a square sends its gradient twice, one after the other
-        rest, last = a.args if type(a) is Symbol and a.op == "+" else (None, a)
-        twice = doubled(last, b)
-        if twice is not None:
-            return twice if rest is None else Symbol("+", rest, twice)
-    return Symbol(op, a, b)
-
-
-def doubled(x: Any, y: Any) -> "Symbol | None":
-    """x + y, if both are the same product, as one product."""
-    if type(x) is not Symbol or type(y) is not Symbol or not x.op == y.op == "*" or x.args[0] is not y.args[0]:
-        return None
-    c, d = x.args[1], y.args[1]
-    if type(c) is type(d) is float:
-        return Symbol("*", x.args[0], c + d) if c == d and abs(c + d) < math.inf else None
-    return Symbol("*", x, 2.0) if c is d else None
+    return Symbol("*", a, a) if op == "**" and type(b) is float and b == 2.0 else Symbol(op, a, b)
 
 
 def function(name: str) -> Callable[..., Any]:
@@ -198,9 +178,7 @@ class Symbol(metaclass=Functions):
     __slots__ = ("args", "axis", "line", "op")
     __hash__ = object.__hash__
     looks: ClassVar[list[Exception]] = []  # what was refused
-    # On the way back, of the operation whose gradient is computed: its line, and its result, which is known by then.
-    at: ClassVar[Line | None] = None
-    again: ClassVar[Any] = None
+    at: ClassVar[Line | None] = None  # on the way back, the line of the operation whose gradient is computed
 
     def __init__(self, op: str, *args: Any):
         self.op = op
