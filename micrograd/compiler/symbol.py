@@ -6,7 +6,6 @@ computation, a graph of Symbols. What needs no number to come is worked out on t
 
 import contextlib
 import functools
-import math
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Real
