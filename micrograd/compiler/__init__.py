@@ -15,6 +15,7 @@ README.md, beside this file, follows one neuron through all of them.
     places     function    steps                        -> a Function
     verify     verify      a Function                   -> nothing: names, ranges, axes and shapes are right
     emit       Text        a Function                   -> NumPy code; `in_torch` prints the same in torch
+    machine    Code        a Function                   -> the same as machine code, where `backend` finds LLVM
     check      compare     numbers of both              -> nothing: the program computes what the function does
     call       Call        arguments                    -> Values, through the code
 
