@@ -150,7 +150,7 @@ def test_every_step_is_what_numpy_makes_of_it(seed: int, special: bool) -> None:
 
 
 def test_straight_lines_in_parts(monkeypatch):
-    monkeypatch.setattr(machine, "PART", 3)
+    monkeypatch.setattr(machine, "CHUNK", 3)
     steps = [("+", (0, 1.5)), ("*", (4, 1)), ("exp", (2,)), ("maximum", (5, 3)), ("**", (6, 7)), ("sigmoid", (8,))]
     run = machine.Scalars([3, 1], steps, [9, 0, 4, 2.0], [5, 8]).load()
     results, (kept,) = run(np.array([0.5, 0.25, -1.0]), [0.125])

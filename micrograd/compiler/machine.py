@@ -6,7 +6,7 @@ computed several at once, in a vector of the machine, and along another one in a
 loaded is used more than once. Sums keep their order: nothing is reassociated or fused, so that the numbers are those of
 plain loops.
 
-The text is as good as LLVM's optimiser would make it, which takes longer than all the rest and is left out.
+LLVM's optimiser is left out: it takes longer than all the rest, and wins nothing over loops that are written like this.
 """
 
 import ctypes
@@ -32,9 +32,10 @@ AXIS = "n"  # the letter of the samples
 LETTERS = "abcdefghijkl"
 OUT, WORK, KEPT = " out", " work", " kept"  # arrays of its own; no input has such a name
 ROWS = 4  # so many rows of vectors are summed at once: what the registers have room for
-FLOAT = np.dtype(np.float64)
-PART = 1000  # operations in straight lines; longer functions take LLVM long
-HEAD = object.__basicsize__  # so far into an array as an object of Python is the address of its numbers
+CHUNK = 1000  # operations in straight lines; longer functions take LLVM long
+# So far into an array as an object of Python is the address of its numbers, behind what all objects have. The code
+# looks there by itself, since to ask for `x.ctypes.data` takes a microsecond.
+HEAD = object.__basicsize__
 
 # Each operation in LLVM's words; of several lines, $1 is what the first has made. T is the type of a number, or of a
 # vector of them, B of a truth, S the type as it is written in a name.
@@ -134,13 +135,14 @@ class Body:
         if count == 1:
             yield turn
             return
+        assert count > 0, "a loop turns at least once"
         self.count += 1
         k, before, at = self.count, self.block, len(self.lines)
         turn.index, turn.values = {f"%i{k}": 1}, [f"%c{k}_{i}" for i in range(len(carried))]
         found, self.block = turn.values, f"loop{k}"
         yield turn
         last = f"%{self.block}"
-        self.lines[at:at] = [
+        self.lines[at:at] = [  # only now, as it names the block in which the turn ends, and what it leaves
             f"br label %loop{k}",
             f"loop{k}:",
             f"%i{k} = phi i64 [0, %{before}], [%n{k}, {last}]",
@@ -294,6 +296,8 @@ class Nest(NamedTuple):
         best, least, found = "", every, list[int]()
         for letter in reversed(self.order):
             n = self.extent[letter]
+            # A table is looked up once, not in each turn of a sum. What is not summed uses each number once, so that to
+            # move it wins nothing.
             moved = [
                 k
                 for k, x in enumerate(self.operands)
@@ -400,7 +404,7 @@ class Code:
 
     def __init__(self, function: Function, before: "Code | None" = None):
         self.locations: dict[str, tuple[str, int]] = dict(before.locations) if before else {}
-        self.sizes: dict[str, int] = {KEPT: before.sizes[KEPT]} if before else {}
+        self.sizes: dict[str, int] = {WORK: 0, KEPT: before.sizes[KEPT] if before else 0, OUT: function.result.shape[0]}
         self.kernels: dict[str, str] = {}  # the name of each, by its text
         self.held: list[Any] = []  # arrays whose addresses are in the code
         self.main: list[str] = []
@@ -409,15 +413,11 @@ class Code:
             array, _ = self.locations.setdefault(tensor.name, (tensor.name, 0))
             self.sizes.setdefault(array, tensor.opened.size)
         self.given = list(dict.fromkeys(self.locations[tensor.name][0] for tensor in function.inputs))
-        self.sizes |= {WORK: 0, OUT: function.result.shape[0]}
-        self.sizes.setdefault(KEPT, 0)
-        self.made = [OUT, WORK] + [KEPT] * (before is None)
-        kept = {tensor.name for tensor in function.kept}
+        kept = before is None and bool(function.kept)  # a way forward keeps all that it computes
+        self.made = [OUT, WORK] + [KEPT] * kept
         for step in function.steps:
-            self.locations[step.out.name] = self.alias(step) or self.room(step.out.opened.size, step.out.name in kept)
+            self.locations[step.out.name] = self.alias(step) or self.room(step.out.opened.size, kept)
             self.write(step)
-        if not self.sizes[KEPT]:
-            self.made = [OUT, WORK]
         if self.sizes[OUT]:
             letters = LETTERS[:1]
             out, x = Place(self.array(OUT), {letters: 1}), self.place(function.result, letters)
@@ -445,12 +445,13 @@ class Code:
         return array, at + x.offset
 
     def array(self, name: str, at: int = 0) -> str:
-        """A pointer to a number in an array."""
+        """A pointer to a number in an array; `nest` adds the position outside of its function, so that two steps of the
+        same loops share one."""
         return f"%{[*self.given, *self.made].index(name)}+{at}"
 
     def constant(self, values: Any) -> str:
         """A pointer to numbers that are known."""
-        self.held.append(values)
+        self.held.append(values)  # in the text, numbers would take LLVM long to read
         return f"inttoptr (i64 {values.ctypes.data} to ptr)"
 
     def place(self, x: Operand, letters: str) -> Place:
@@ -461,7 +462,7 @@ class Code:
 
         if isinstance(x, Const):
             values = np.ascontiguousarray(x.value, np.float64)
-            if values.size and values.tobytes() == values.tobytes()[:8] * values.size:
+            if values.tobytes() == values.tobytes()[:8] * values.size:
                 return Place("", {}, value=float(values.flat[0]))
             return Place(self.constant(values), by_letter(natural(x.shape)))
         base, samples = self.array(*self.locations[x.tensor.name]), {AXIS: x.tensor.size} if x.axis else {}
@@ -530,19 +531,20 @@ class Code:
         """Add a call of a function of these loops, which may be that of another step."""
         nest = nest.simpler()
         column, moved = nest.column(self.width)
+        operands = [*nest.operands]
         for k in moved:
-            x = nest.operands[k]
+            x = operands[k]
             letters = "".join(c for c in nest.order.replace(column, "") + nest.summed + column if c in x.strides)
             size = [nest.extent[c] for c in letters]
-            nest.operands[k] = Place(self.array(*self.room(math.prod(size))), dict(zip(letters, natural(size))))
-            self.nest(Nest(nest.operands[k], [x], letters, "", nest.extent, copied))
+            operands[k] = Place(self.array(*self.room(math.prod(size))), dict(zip(letters, natural(size))))
+            self.nest(Nest(operands[k], [x], letters, "", nest.extent, copied))
         names: dict[str, str] = {}
 
         def local(x: Place) -> Place:
             base, table = (p and names.setdefault(p, f"%a{len(names)}") for p in (x.base, x.table))
             return x._replace(base=base, table=table)
 
-        out, *operands = map(local, (nest.out, *nest.operands))
+        out, *operands = map(local, (nest.out, *operands))
         body = Body()
         nest._replace(out=out, operands=operands).write(body, column, self.width)
         head = ", ".join(f"ptr noalias {name}" for name in names.values())
@@ -568,12 +570,12 @@ class Code:
         """The function, ready to run: takes arrays of float64, and returns its result, as a list if so wanted, and what
         a way back needs."""
         code = loaded(self.text, len(self.given) + len(self.made), 1, self.held)
-        work, size, room = np.empty(self.sizes[WORK]), self.sizes[OUT], self.sizes[KEPT] if KEPT in self.made else 0
+        work, size, room = np.empty(self.sizes[WORK]), self.sizes[OUT], self.sizes[KEPT] if KEPT in self.made else None
         wanted = [8 * self.sizes[name] for name in self.given]
 
         def run(*given: Any) -> Any:
             refuse_others(given, wanted)
-            out, kept = np.empty(size), (np.empty(room),) if room else ()
+            out, kept = np.empty(size), () if room is None else (np.empty(room),)
             code(*given, out, work, *kept)
             return out.tolist() if listed else out, kept
 
@@ -609,14 +611,14 @@ class Scalars:
         first, self.slots = len(self.at), 0
         used: dict[Any, int] = {}  # in which part a number is used last
         for i, (_, args) in enumerate(steps):
-            used.update(dict.fromkeys(args, i // PART))
-        wanted = {*results, *(kept or ())}
+            used.update(dict.fromkeys((x for x in args if type(x) is int), i // CHUNK))
+        wanted = {x for x in (*results, *(kept or ())) if type(x) is int}
         self.parts: list[Body] = []
-        for start in range(0, len(steps), PART):
+        for start in range(0, len(steps), CHUNK):
             body, names = self.part(), dict[int | float, str]()
-            for i, (op, args) in enumerate(steps[start : start + PART], first + start):
+            for i, (op, args) in enumerate(steps[start : start + CHUNK], first + start):
                 names[i] = body.operation(op, [self.number(body, names, x) for x in args], 1)
-                if i in wanted or used.get(i, 0) > start // PART:
+                if i in wanted or used.get(i, 0) > start // CHUNK:
                     self.at[i] = self.work, self.slots
                     self.slots += 1
                     self.store(body, names[i], *self.at[i])
@@ -679,8 +681,8 @@ def entry(count: int, lines: Sequence[str]) -> str:
 
 
 def loaded(text: str, count: int, level: int, held: Sequence[Any] = ()) -> Callable[..., None]:
-    """The function `run` of a text, which takes so many arrays. While it is called nothing else of Python runs, so that
-    it may have memory of its own; what is `held` lives as long as it does."""
+    """The function `run` of a text, which takes so many arrays. It is called as a function of Python's C interface, so
+    that no other thread runs meanwhile, and it may have memory of its own; what is `held` lives as long as it does."""
     module = llvm.parse_assembly("\n".join([*declarations(text), text]))
     engine = llvm.create_mcjit_compiler(module, target(level))
     engine.finalize_object()

@@ -6,6 +6,9 @@ arguments, and the graph that comes out is the function, written down. `derivati
 the gradients are Symbols as well.
 """
 
+import pickle
+import random
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +16,8 @@ from ..compat import ByHand, data_of
 from ..engine import UNREACHED, Constant, Value, graph, nothing
 from .backward import gradients, put, standing_in
 from .batch import Batch, Batches, during
-from .guards.reach import Reach, drawn, generators
+from .guards.arrays import np
+from .guards.reach import Reach
 from .results import Results, graph_behind, values_in
 from .row import refuse_hook
 from .symbol import KEPT, Symbol, ordered, watched
@@ -88,6 +92,22 @@ def run_plainly(name: str, run: Callable[[], Any], reached: Reach) -> tuple[Resu
         raise TypeError(CHANGES.format(name, ", ".join(changed[:3])))
     leaves, _ = graph(Value(0.0, (*values_in(returned.items), *values, *batches.seen)))
     return returned, [*dict.fromkeys([*leaves, *values, *batches.seen])]
+
+
+def drawn(x: Any) -> bytes:
+    """What tells how much was drawn from a generator of random numbers."""
+    state: bytes = x.get_state().numpy().tobytes() if hasattr(x, "initial_seed") else pickle.dumps(x)
+    return state
+
+
+def generators() -> dict[str, Any]:
+    """The generators that everybody draws from."""
+    shared: dict[str, Any] = {"random": random._inst}
+    if np:
+        shared["np.random"] = np.random.mtrand._rand
+    if torch := sys.modules.get("torch"):
+        shared["torch"] = torch.default_generator
+    return shared
 
 
 def trace(name: str, run_on_symbols: Callable[[], Any], known: Sequence[Value], around: Reach) -> Trace:

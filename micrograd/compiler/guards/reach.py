@@ -11,7 +11,6 @@ which of them are another. The same comparison before and after a call shows wha
 import dis
 import functools
 import gc
-import pickle
 import random
 import sys
 from array import array
@@ -96,7 +95,8 @@ class Reach:
         known = -1
         while known < (known := len(self.names)):  # an attribute that was passed by counts once its name is met
             # What was met is kept alive, so that an id stays that of one thing. sys.modules itself is not followed.
-            self.seen: dict[Any, Any] = {id(sys.modules): sys.modules}
+            self.seen: dict[int, Any] = {id(sys.modules): sys.modules}
+            self.classes: set[tuple[type, bool]] = set()  # and whether they may be called
             self.values: dict[Value, str] = {}
             self.things: list[Thing] = []
             self.generators: dict[str, Any] = {}
@@ -108,7 +108,8 @@ class Reach:
             while self.queue:
                 self.visit(*self.queue.popleft())
             for path, space, names in self.globals.values():
-                self.things.append(Thing(path, space, named(names), named(names)(space), "globals"))
+                contents = named(names)
+                self.things.append(Thing(path, space, contents, contents(space), "globals"))
         self.apart: set[int] = set()  # containers that changed only where it does not count: no longer compared whole
         self.remember()
 
@@ -189,8 +190,6 @@ class Reach:
 
     def visit(self, path: str, x: Any, theirs: bool) -> None:
         kind = type(x)
-        if kind is str:
-            self.names |= names_in_text(x)
         if is_atom(x) or id(x) in self.seen:
             return
         self.seen[id(x)] = x
@@ -245,8 +244,8 @@ class Reach:
         bases, mixed = kind.__mro__ + meta.__mro__, is_mixed(kind)
         called = called or any(isinstance(x, classmethod) for base in bases for x in vars(base).values())
         for base in bases:
-            if not is_foreign(base) and self.seen.keys().isdisjoint([(base, called), (base, True)]):
-                self.seen[base, called] = base
+            if not is_foreign(base) and not {(base, called), (base, True)} & self.classes:
+                self.classes.add((base, called))
                 contents = dict if mixed else methods(base, self.names, called)
                 self.add(f"{base.__name__}.{{}}", vars(base), contents, "container")
 
@@ -439,22 +438,6 @@ def numbers(x: Any) -> Contents:
     seen: Any = x.detach().cpu().numpy() if is_tensor(x) else x
     seen = np.asarray(seen) if isinstance(seen, ARRAY) else memoryview(seen)
     return {"": seen.tobytes(), "shape": seen.shape, "kind": str(getattr(seen, "dtype", ""))}
-
-
-def drawn(x: Any) -> bytes:
-    """What tells how much was drawn from a generator of random numbers."""
-    state: bytes = x.get_state().numpy().tobytes() if hasattr(x, "initial_seed") else pickle.dumps(x)
-    return state
-
-
-def generators() -> dict[str, Any]:
-    """The generators that everybody draws from."""
-    shared: dict[str, Any] = {"random": random._inst}
-    if np:
-        shared["np.random"] = np.random.mtrand._rand
-    if torch := sys.modules.get("torch"):
-        shared["torch"] = torch.default_generator
-    return shared
 
 
 # ---- what is the same ----
