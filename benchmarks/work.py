@@ -17,6 +17,7 @@ from .network import ScalarMLP, forward, in_order, max_margin, mlp, points, relu
 from .pendulum import START, last_angle
 
 Step: TypeAlias = Callable[[], Any]
+Work: TypeAlias = tuple[Any, Sequence[Any], Sequence[Any]]  # a compiled function, its arguments, and parameters
 Found: TypeAlias = tuple[Any, Sequence[Any]]  # what a step returns: the loss and parameters, or arrays of gradients
 
 HERE: tuple[str, ...] = ()  # the environment of the command, with micrograd
@@ -60,6 +61,12 @@ def from_rows(found: Found) -> list[float]:
 
     loss, gradients = found
     return [float(loss), *(float(x) for g in gradients for x in np.asarray(g).flat)]
+
+
+def from_program(found: Any) -> list[float]:
+    """The same where gradients come in another order, and that with them."""
+    loss, gradients, order = found
+    return [loss, *(0.0 if i is None else float(gradients[i]) for i in order)]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -141,16 +148,54 @@ def collector_off(prepare: Callable[[], Step]) -> Callable[[], Step]:
     return prepared
 
 
+def alone(make: Callable[[], Work], backend: str = "") -> Step:
+    """Only the program of a compiled function, forward and back: from arrays of numbers to arrays of gradients.
+
+    Args:
+        make: makes the function, its arguments, and the Values whose gradients are checked.
+        backend: "numpy" for NumPy instead of machine code.
+    """
+    os.environ["MICROGRAD_BACKEND"] = backend
+    loss, arguments, parameters = make()
+    loss(*arguments).backward()
+    given = loss.take_apart(arguments, {})
+    call = loss.call_for(given)
+    row, program = call.row_of(given.values), call.program
+    bound = program.bind(row.data(), [numbers for numbers in given.numbers if numbers])
+
+    reached, _, _ = program.gradients((0,), [1.0], (*bound, *program.run(*bound)[1]), True)
+    at = {row.values[position]: i for i, position in enumerate(reached)}
+    order = [at.get(p) for p in parameters]  # some get none
+
+    def step() -> Any:
+        (value, *_), kept = program.run(*bound)
+        return value, program.gradients((0,), [1.0], (*bound, *kept), True)[1], order
+
+    return step
+
+
+def programs(make: Callable[[], Work]) -> dict[str, Peer]:
+    """Rows of programs alone."""
+    return {
+        "its program alone": Peer(HERE, partial(alone, make), from_program),
+        "its program alone, as NumPy": Peer(HERE, partial(alone, make, "numpy"), from_program),
+    }
+
+
 # ---- the moons step: 337 parameters, 100 points, max-margin loss and L2 ----
 
 
-def moons_compiled() -> Step:
+def moons() -> Work:
     import numpy as np
 
+    model = mlp()
+    return compiled(lambda X, y: max_margin(model, X, y)), [*map(np.array, points())], model.parameters()
+
+
+def moons_compiled() -> Step:
     from micrograd.optim import SGD
 
-    model, (X, y) = mlp(), map(np.array, points())
-    parameters, loss = model.parameters(), compiled(lambda X, y: max_margin(model, X, y))
+    loss, (X, y), parameters = moons()
     optimizer = SGD(parameters, lr=RATE)
     return lambda: (optimize(loss(X, y), optimizer), parameters)
 
@@ -288,13 +333,17 @@ def expression_floats() -> Step:
 TOKENS = [0, 5, 13, 13, 1, 9, 20, 3, 0, 7, 8, 2, 26, 11, 4, 19, 0]
 
 
-def gpt_of_values(length: int, eager: bool = False, **options: Any) -> Step:
+def gpt_work(length: int, eager: bool = False, **options: Any) -> Work:
     from .gpt import GPT
 
     model = GPT(**options)
     rows = [model.wte[t] for t in TOKENS[:length]]
     targets = [[float(t == i) for i in range(len(model.wte))] for t in TOKENS[1 : length + 1]]
-    parameters, loss = model.parameters(), model.loss if eager else compiled(model.loss)
+    return model.loss if eager else compiled(model.loss), [rows, targets], model.parameters()
+
+
+def gpt_of_values(length: int, eager: bool = False, **options: Any) -> Step:
+    loss, (rows, targets), parameters = gpt_work(length, eager, **options)
     if eager:
         return lambda: descend(loss(rows, targets), parameters, RATE)
     from micrograd.optim import SGD
@@ -362,12 +411,16 @@ def gpt_jax(length: int) -> Step:
 # ---- the pendulum: the last angle, and its gradients ----
 
 
-def pendulum_of_values(eager: bool = False) -> Step:
+def pendulum(eager: bool = False) -> Work:
     from micrograd.engine import Value
 
     leaves = [Value(x) for x in START]
     with_sine = partial(last_angle, sin=Value.sin)
-    function = with_sine if eager else compiled(with_sine)
+    return with_sine if eager else compiled(with_sine), leaves, leaves
+
+
+def pendulum_of_values(eager: bool = False) -> Step:
+    function, leaves, _ = pendulum(eager)
     return lambda: gradients(function(*leaves), leaves)
 
 
@@ -400,6 +453,7 @@ def gpt(length: int) -> dict[str, Peer]:
     values = partial(gpt_of_values, length)
     return {
         "micrograd, compiled": Peer(HERE, values, from_values),
+        **programs(partial(gpt_work, length)),
         "PyTorch, vectorised by hand": Peer(TORCH, partial(gpt_torch, length), from_tensors),
         "torch.compile, vectorised by hand": Peer(TORCH, partial(gpt_torch, length, compiled=True), from_tensors),
         "jax.jit, vectorised by hand": Peer(JAX, partial(gpt_jax, length), from_rows),
@@ -458,25 +512,31 @@ class Images(NamedTuple):
 
 
 DIGITS = Images(1797, 64, (64, 32, 10))
+MINIBATCH = DIGITS._replace(samples=64)
 LARGE = Images(128, 128, (784, 128, 10))  # one minibatch, for 101,770 parameters
 
 
-def images_vmap(images: Images) -> Step:
+def images_work(images: Images) -> Work:
     import numpy as np
 
     import micrograd
     import micrograd.functional as F
-    from micrograd.optim import Adam
 
     model, (X, y) = mlp(images.sizes), map(np.array, images.drawn())
-    parameters = model.parameters()
-    optimizer = Adam(parameters, lr=RATE)
 
     @micrograd.compile
     def loss(X: Any, y: Any) -> Any:
         losses = micrograd.vmap(lambda x, target: F.cross_entropy(model(x), target))(X, y)
         return sum(losses) / len(losses)
 
+    return loss, [X, y], model.parameters()
+
+
+def images_vmap(images: Images) -> Step:
+    from micrograd.optim import Adam
+
+    loss, (X, y), parameters = images_work(images)
+    optimizer = Adam(parameters, lr=RATE)
     return lambda: (images.epoch(loss, X, y, optimizer), parameters)
 
 
@@ -535,6 +595,7 @@ def classifier(images: Images) -> dict[str, Peer]:
 PEERS: dict[str, dict[str, Peer]] = {
     "moons": {
         "micrograd, compiled": Peer(HERE, moons_compiled, from_values),
+        **programs(moons),
         "NumPy, derived by hand": Peer(HERE, moons_numpy, from_arrays),
         "PyTorch, vectorised by hand": Peer(TORCH, moons_torch, from_tensors),
         "torch.compile, vectorised by hand": Peer(TORCH, partial(moons_torch, compiled=True), from_tensors),
@@ -556,6 +617,7 @@ PEERS: dict[str, dict[str, Peer]] = {
     },
     "pendulum": {
         "micrograd, compiled": Peer(HERE, pendulum_of_values, from_values),
+        **programs(pendulum),
         "plain floats, no gradient": Peer(HERE, pendulum_floats, list),
         "CasADi, SX function of the scalars": Peer(CASADI, pendulum_casadi, from_rows),
         "micrograd, eager": Peer(HERE, partial(pendulum_of_values, eager=True), from_values),
@@ -567,6 +629,10 @@ PEERS: dict[str, dict[str, Peer]] = {
         "micrograd, compiled": Peer(HERE, lambda: demo_of_values, list),
         "PyTorch, vectorised by hand": Peer(TORCH, lambda: demo_torch, list),
         "micrograd 0.1.0": Peer(OLD, lambda: partial(demo_of_values, eager=True), list),
+    },
+    "digits, a minibatch": {
+        **programs(partial(images_work, MINIBATCH)),
+        "jax.jit, vectorised by hand": Peer(JAX, partial(images_jax, MINIBATCH), from_arrays),
     },
     "digits epoch": classifier(DIGITS),
     "MLP of 101,770 parameters, 128 samples": classifier(LARGE),

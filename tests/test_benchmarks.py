@@ -20,7 +20,9 @@ def check(work, name):
     return said["check"]
 
 
-@pytest.mark.parametrize("work", ["moons", "expression", "pendulum", "GPT, 8 tokens", "digits epoch"])
+@pytest.mark.parametrize(
+    "work", ["moons", "expression", "pendulum", "GPT, 8 tokens", "digits, a minibatch", "digits epoch"]
+)
 def test_all_compute_the_same(work):
     slow = ("0-d", "eager", "microGPT")
     names = [name for name, peer in PEERS[work].items() if peer.packages in (HERE, TORCH)]
