@@ -66,7 +66,7 @@ def from_rows(found: Found) -> list[float]:
 def from_program(found: Any) -> list[float]:
     """The same where gradients come in another order, and that with them."""
     loss, gradients, order = found
-    return [loss, *(0.0 if i is None else float(gradients[i]) for i in order)]
+    return [loss, *(float(sum(gradients[i] for i in places)) for places in order)]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -164,8 +164,8 @@ def alone(make: Callable[[], Work], backend: str = "") -> Step:
     bound = program.bind(row.data(), [numbers for numbers in given.numbers if numbers])
 
     reached, _, _ = program.gradients((0,), [1.0], (*bound, *program.run(*bound)[1]), True)
-    at = {row.values[position]: i for i, position in enumerate(reached)}
-    order = [at.get(p) for p in parameters]  # some get none
+    # One that is passed twice gets the sum of two; others get none.
+    order = [[i for i, position in enumerate(reached) if row.values[position] is p] for p in parameters]
 
     def step() -> Any:
         (value, *_), kept = program.run(*bound)
