@@ -46,7 +46,7 @@ CAREFUL |= {name: f"scalar.{name}({{}})" for name in IN_MATH}
 TWICE = "relu", "maximum", "minimum"  # their arguments occur more than once, so they need names
 KEPT = "kept"
 RESERVED = "math", "scalar", "inf", "nan", "abs", "__debug__"
-FEW = 100  # so many are done before machine code has been handed its numbers
+FEW = 200  # so many are done in Python before machine code has been handed its numbers
 LONG = 70  # what is longer than so many characters gets a line of its own
 
 
