@@ -7,8 +7,11 @@ import gc
 import math
 import mmap
 import os
+import re
 import sys
 import threading
+import types
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -149,6 +152,35 @@ def test_every_step_is_what_numpy_makes_of_it(seed: int, special: bool) -> None:
     np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12, err_msg=str(function.steps))
 
 
+@pytest.mark.parametrize("spec", ["ik,ik->i", "nik,nik->ni", "mik,mkj->mij", "nmik,nmkj->nmij"])
+@pytest.mark.parametrize("special", [False, True])
+def test_sums_over_parts_of_lines(spec, special):
+    """What a mask leaves out does not count, be it inf or nan."""
+    made, extent = Random(0, special), dict(zip("mikj", (2, 3, 4, 5)))
+    axis = made.axis if "n" in spec else None
+    left, right, out = (tuple(extent[c] for c in term if c != "n") for term in re.findall(r"\w+", spec))
+    x, y, t, result = (Tensor(n, s, axis) for n, s in (("x", left), ("y", right), ("t", left), ("out", out)))
+    mask = made.rng.random(left) < 0.6
+    whole, sums = mask if left == right else mask[..., None], Step("ragged", (), result, spec)
+    steps = [
+        Step("mask", (Const(mask), Part(x, np.arange(x.size).reshape(left)), Const(0.0)), t),
+        replace(sums, operands=(*(Part(z, np.arange(z.size).reshape(z.shape)) for z in (t, y)), Const(whole))),
+    ]
+    function = Function("f", (x, y), tuple(steps), Part(result.opened, np.arange(result.opened.size)))
+    verify(function)
+    given = [made.numbers(*z.opened.shape) for z in (x, y)]
+    want, _ = Text(function, listed=False).load()(*given)
+    got, _ = machine.Code(function).load(listed=False)(*(z.ravel() for z in given))
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_more_arguments_than_a_call_may_have():
+    w = [Value(0.001 * i) for i in range(1100)]
+    compiled = micrograd.compile(lambda *xs: sum((v * x).tanh() for v, x in zip(w, xs)))
+    compiled(*([0.5] * 1100)).backward()
+    agree([v.grad for v in w[:3]], [0.5 / math.cosh(0.5 * v.data) ** 2 for v in w[:3]])
+
+
 def test_straight_lines_in_parts(monkeypatch):
     monkeypatch.setattr(machine, "CHUNK", 3)
     steps = [("+", (0, 1.5)), ("*", (4, 1)), ("exp", (2,)), ("maximum", (5, 3)), ("**", (6, 7)), ("sigmoid", (8,))]
@@ -215,6 +247,22 @@ def test_a_child_runs_it_too(loss):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_child_makes_code_of_its_own_while_others_drop_theirs(loss):
+    function, X = loss
+    made = [micrograd.compile(lambda X, k=k: function(X) * k) for k in range(30)]
+    for other in made:
+        other(X)
+    thread = threading.Thread(target=made.clear)
+    thread.start()
+    child = os.fork()
+    if not child:
+        os._exit(int(micrograd.compile(lambda X: function(X) * 2.0)(X).data != 2.0 * function(X).data))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join()
+
+
 def test_many_threads(loss):
     function, X = loss
     want, found = {scale: function(X * scale).data for scale in (1.0, 2.0)}, list[bool]()
@@ -239,7 +287,7 @@ def test_a_system_that_does_not_tell_pages_apart(monkeypatch):
     machine.probe()
 
 
-@pytest.mark.parametrize("why", ["asked for", "no llvmlite", "no new code", "another Python"])
+@pytest.mark.parametrize("why", ["asked for", "no llvmlite", "no new code", "no code where data was", "another Python"])
 def test_where_it_does_not_run_numpy_does(why, monkeypatch):
     if why == "asked for":
         monkeypatch.setenv("MICROGRAD_BACKEND", "numpy")
@@ -248,6 +296,8 @@ def test_where_it_does_not_run_numpy_does(why, monkeypatch):
         monkeypatch.delattr("micrograd.compiler.machine")
     elif why == "no new code":
         monkeypatch.setattr(mmap, "mmap", refused)
+    elif why == "no code where data was":
+        monkeypatch.setattr(machine, "functions_of_c", lambda: types.SimpleNamespace(mprotect=lambda *args: -1))
     else:
         monkeypatch.setattr(machine, "HEAD", 0)
     backend.machine.cache_clear()

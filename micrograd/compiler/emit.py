@@ -136,7 +136,7 @@ class Text:
             return self.contract(step.spec, operands, sizes)
         if step.op == "ragged":
             x, y, mask = operands
-            rows = step.spec.endswith("ik->i")
+            rows = step.spec.replace("n", "").endswith("ik->i")
             pairs, dim = (f"{x} * {y}", -1) if rows else (f"{x}[..., None] * {y}[..., None, :, :]", -2)
             fast = self.contract(step.spec, [x, y])
             return self.table["ragged"].format(step.out.name, fast, mask, pairs, dim)

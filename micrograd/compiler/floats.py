@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import scalar
 from ..compat import data_of
-from .backend import machine
+from .backend import MOST, machine
 from .guards.arguments import listed
 from .guards.callers import Line
 from .names import Names
@@ -205,7 +205,7 @@ class FloatProgram(Program):
 
     def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
         super().__init__(name, written)
-        self.machine = machine() if len(written.order) > FEW else None
+        self.machine = machine() if len(written.order) > FEW and len(inputs) < MOST else None
         self.kind = f"lines of plain floats, as {'machine code' if self.machine else 'Python'}"
         leaf = {symbol: v for v, symbol in written.leaves.items()}
         met = [x for x in written.order if x in leaf]
@@ -214,13 +214,14 @@ class FloatProgram(Program):
         self.parameters = [(names.new(argument), symbols) for argument, symbols in given]
         self.names = {x: names.new(f"{name}_{i}") for name, symbols in self.parameters for i, x in enumerate(symbols)}
         self.leaves = [leaf[x] for x in leaves]
-        self.kept: dict[Symbol, None] = {}  # in this order
-        self.write_forward()
+        self.write_forward({})
 
-    def write_forward(self) -> None:
+    def write_forward(self, kept: dict[Symbol, None]) -> None:
+        """Write the way forward, which also returns what is `kept`, in this order."""
         results = [data_of(x) for x in self.written.computed]
-        self.forward = Lines("forward", self.parameters, self.names, self.written.order, results, [*self.kept])
-        self.run = self.load(self.forward)
+        forward = Lines("forward", self.parameters, self.names, self.written.order, results, [*kept])
+        run = self.load(forward)
+        self.kept, self.forward, self.run = kept, forward, run  # at once, whenever Ctrl-C is pressed
 
     def load(self, code: Lines) -> Callable[..., Any]:
         """As machine code, where that runs and is worth its call, or as Python."""
@@ -238,8 +239,7 @@ class FloatProgram(Program):
         met = dict.fromkeys(x for y in order for x in y.args if type(x) is Symbol and x in computed)
         met |= dict.fromkeys(x for x in targets if type(x) is Symbol and x in computed)
         if met.keys() - self.kept.keys():
-            self.kept |= met
-            self.write_forward()
+            self.write_forward(self.kept | met)
         names = Names([*RESERVED, *self.names.values(), *map(self.forward.written, self.kept)])
         named = self.names | {x: self.forward.written(x) for x in self.kept}
         named |= {x: names.new(f"seeds_{i}") for i, x in enumerate(seeds)}

@@ -17,7 +17,8 @@ import os
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
@@ -56,6 +57,8 @@ LINES = {
 LINES |= {"max": LINES["maximum"], "min": LINES["minimum"]}
 IN_C = {"**": "pow"}  # all others are functions of C by their names, of one number at a time
 SAME = "detach", "stack", "pack"  # what only puts numbers in place
+
+LOCK = getattr(llvm.ffi.lib, "_lock", nullcontext())  # which LLVM's library holds while it works
 
 Index = Mapping[str, int]  # a sum of variables, each times a number; that of "" is added
 
@@ -683,12 +686,30 @@ def entry(count: int, lines: Sequence[str]) -> str:
 def loaded(text: str, count: int, level: int, held: Sequence[Any] = ()) -> Callable[..., None]:
     """The function `run` of a text, which takes so many arrays. It is called as a function of Python's C interface, so
     that no other thread runs meanwhile, and it may have memory of its own; what is `held` lives as long as it does."""
-    module = llvm.parse_assembly("\n".join([*declarations(text), text]))
-    engine = llvm.create_mcjit_compiler(module, target(level))
-    engine.finalize_object()
+    with ThreadPoolExecutor(1) as pool:  # in which Ctrl-C is not heard, and leaves nothing of LLVM half done
+        engine = pool.submit(engine_of, "\n".join([*declarations(text), text]), level).result()
     code: Any = ctypes.PYFUNCTYPE(None, *[ctypes.py_object] * count)(engine.get_function_address("run"))
     code.alive = engine, held
     return code  # type: ignore[no-any-return]
+
+
+def engine_of(text: str, level: int) -> Any:
+    """What has the machine code of a text. At level 0 code is made as it stands, at 1 with the few refinements that
+    loops need; more would take most of the time and win little."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    name, features = host()
+    triple = llvm.Target.from_default_triple()
+    target = triple.create_target_machine(cpu=name, features=features.flatten(), opt=level)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), target)
+    engine.finalize_object()
+    return engine
+
+
+@functools.cache
+def host() -> tuple[str, Any]:
+    """The name and the features of this machine, as LLVM knows them."""
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
 
 
 def refuse_others(arrays: Sequence[Any], wanted: Sequence[int]) -> None:
@@ -703,9 +724,11 @@ def probe() -> None:
     Raises:
         OSError: this system lets no program make code, or has another kind of Python, in which arrays look otherwise.
     """
-    if hasattr(mmap, "PROT_EXEC"):
-        mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_EXEC).close()
-    functions_of_c()
+    if hasattr(mmap, "PROT_EXEC"):  # as LLVM does it: what was written is made code
+        page = mmap.mmap(-1, mmap.PAGESIZE)
+        start = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+        if functions_of_c().mprotect(start, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC):
+            raise OSError("this system lets no program make code")
     x = np.array([2.0])
     if ctypes.c_void_p.from_address(id(x) + HEAD).value != x.ctypes.data:
         raise OSError("the numbers of an array are elsewhere")
@@ -717,7 +740,7 @@ def copied(body: Body, args: list[str], width: int) -> str:
 
 def vector_width() -> int:
     """How many numbers a vector of this machine has."""
-    features = llvm.get_host_cpu_features()
+    _, features = host()
     return 8 if features.get("avx512f") else 4 if features.get("avx") else 2
 
 
@@ -734,13 +757,3 @@ def declarations(text: str) -> list[str]:
 @functools.cache
 def functions_of_c() -> Any:
     return ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
-
-
-def target(level: int) -> Any:
-    """This machine, as LLVM knows it, for one engine, which owns it. At level 0 code is made as it stands, at 1 with
-    the few refinements that loops need; more would take most of the time and win little."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=level
-    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..compat import data_of
-from .backend import machine
+from .backend import MOST, machine
 from .emit import RESERVED, Text
 from .function import Function, Tensor
 from .layout import lay_out
@@ -46,7 +46,7 @@ class TensorProgram(Program):
 
     def __init__(self, name: str, written: Trace, inputs: Sequence[tuple[str, Sequence[Symbol]]]):
         super().__init__(name, written)
-        self.machine, self.first = machine(), None
+        self.machine, self.first = machine() if len(inputs) < MOST else None, None
         self.kind = f"tensor operations, as {'machine code' if self.machine else 'NumPy'}"
         names, leaf = Names([*RESERVED, "seeds"]), {symbol: v for v, symbol in written.leaves.items()}
         self.places = Places(names, list(leaf))
