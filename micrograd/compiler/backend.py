@@ -4,8 +4,6 @@ import functools
 import os
 from types import ModuleType
 
-from .lock import lock, register, take
-
 MOST = 1000  # arrays that a function in machine code may take: Python's ctypes has a limit
 
 
@@ -21,15 +19,4 @@ def machine() -> ModuleType | None:
         found.probe()
     except (ImportError, OSError):
         return None
-
-    def before() -> None:
-        take()
-        found.LOCK.__enter__()
-
-    def after() -> None:
-        found.LOCK.__exit__(None, None, None)
-        lock.release()
-
-    # Who forks holds LLVM's lock: in the child is no other thread that could give it back.
-    register(before=before, after_in_parent=after, after_in_child=after)
     return found

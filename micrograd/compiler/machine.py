@@ -28,6 +28,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from .function import Const, Function, Operand, Part, Step
+from .lock import lock, register, take
 
 AXIS = "n"  # the letter of the samples
 LETTERS = "abcdefghijkl"
@@ -57,8 +58,6 @@ LINES = {
 LINES |= {"max": LINES["maximum"], "min": LINES["minimum"]}
 IN_C = {"**": "pow"}  # all others are functions of C by their names, of one number at a time
 SAME = "detach", "stack", "pack"  # what only puts numbers in place
-
-LOCK = getattr(llvm.ffi.lib, "_lock", nullcontext())  # which LLVM's library holds while it works
 
 Index = Mapping[str, int]  # a sum of variables, each times a number; that of "" is added
 
@@ -716,6 +715,21 @@ def refuse_others(arrays: Sequence[Any], wanted: Sequence[int]) -> None:
     """Machine code does not ask how long an array is."""
     if (found := [x.nbytes for x in arrays]) != wanted:
         raise AssertionError(f"arrays of {found} bytes came, expected {wanted}")
+
+
+def before_fork() -> None:
+    """Hold LLVM's lock, after that of who traces: in the child is no other thread that could give it back."""
+    take()
+    LOCK.__enter__()
+
+
+def after_fork() -> None:
+    LOCK.__exit__(None, None, None)
+    lock.release()
+
+
+LOCK = getattr(llvm.ffi.lib, "_lock", nullcontext())  # which LLVM's library holds while it works
+register(before=before_fork, after_in_parent=after_fork, after_in_child=after_fork)
 
 
 def probe() -> None:
