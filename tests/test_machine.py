@@ -185,7 +185,7 @@ def test_straight_lines_in_parts(monkeypatch):
     monkeypatch.setattr(machine, "CHUNK", 3)
     steps = [("+", (0, 1.5)), ("*", (4, 1)), ("exp", (2,)), ("maximum", (5, 3)), ("**", (6, 7)), ("sigmoid", (8,))]
     run = machine.Scalars([3, 1], steps, [9, 0, 4, 2.0], [5, 8]).load()
-    results, (kept,) = run(np.array([0.5, 0.25, -1.0]), [0.125])
+    results, (kept,) = run(np.array([0.5, 0.25, -1.0]), np.array([0.125]))
     square = math.exp(-1.0) ** 0.5
     agree(results, [1.0 / (1.0 + math.exp(-square)), 0.5, 2.0, 2.0])
     agree(kept, [0.5, square])

@@ -310,6 +310,19 @@ def test_attributes_of_compiled_functions_are_those_of_functions():
         counting(0.5)
 
 
+def test_the_function_itself_runs_at_first_and_later_not(capsys):
+    @micrograd.compile
+    def told(x):
+        print("runs")
+        return A * x
+
+    told(0.5).backward()
+    assert "runs" in capsys.readouterr().out
+    for x in (1.0, 2.0):
+        told(x).backward()
+    assert capsys.readouterr().out == ""
+
+
 def test_what_is_new_in_a_namespace_is_an_effect():
     space = types.SimpleNamespace()
 

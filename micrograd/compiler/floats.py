@@ -16,6 +16,7 @@ from .. import scalar
 from ..compat import data_of
 from .backend import MOST, machine
 from .guards.arguments import listed
+from .guards.arrays import ARRAY
 from .guards.callers import Line
 from .names import Names
 from .program import Box, Program, Way
@@ -225,7 +226,12 @@ class FloatProgram(Program):
 
     def load(self, code: Lines) -> Callable[..., Any]:
         """As machine code, where that runs and is worth its call, or as Python."""
-        return self.machine.Scalars(*code.numbered()).load() if self.machine else code.load()
+        if not self.machine:
+            return code.load()
+        from .tensors import packed  # which needs NumPy, as machine code does
+
+        run = self.machine.Scalars(*code.numbered()).load()
+        return lambda *given: run(*(x if type(x) is ARRAY else packed(x) for x in given))
 
     def bind(self, leaves: Any, numbers: Sequence[Any]) -> list[Any]:
         given = row(leaves) if type(leaves) is list else leaves.tolist()

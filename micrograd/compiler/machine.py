@@ -1,7 +1,7 @@
 """A Function as machine code, through LLVM: a nest of loops for each step.
 
 Every step has one shape here. The dimensions of what it makes have letters; its operands are in memory, each with a
-stride for each letter; letters that are summed over are loops inside of the others. Along the last letter, numbers are
+stride for each letter; letters that are summed over are loops inside of the others. Along one letter, numbers are
 computed several at once, in a vector of the machine, and along another one in a few rows at once, so that what is
 loaded is used more than once. Sums keep their order: nothing is reassociated or fused, so that the numbers are those of
 plain loops.
@@ -40,7 +40,7 @@ CHUNK = 1000  # operations in straight lines; longer functions take LLVM long
 HEAD = object.__basicsize__
 
 # Each operation in LLVM's words; of several lines, $1 is what the first has made. T is the type of a number, or of a
-# vector of them, B of a truth, S the type as it is written in a name.
+# vector of them, B of a truth, S the type as it is written in a name. What is not here is a function of C.
 LINES = {
     "+": "fadd {T} {0}, {1}",
     "-": "fsub {T} {0}, {1}",
@@ -56,8 +56,6 @@ LINES = {
     "mask": "fcmp une {T} {0}, zeroinitializer; select {B} $1, {T} {1}, {T} {2}",
 }
 LINES |= {"max": LINES["maximum"], "min": LINES["minimum"]}
-IN_C = {"**": "pow"}  # all others are functions of C by their names, of one number at a time
-SAME = "detach", "stack", "pack"  # what only puts numbers in place
 
 Index = Mapping[str, int]  # a sum of variables, each times a number; that of "" is added
 
@@ -205,7 +203,7 @@ class Body:
             self.store(lane, x, {**index, along: shifted(index[along], i)}, along, 1)
 
     def operation(self, op: str, args: Sequence[str], width: int) -> str:
-        if op in SAME:
+        if op == "detach":
             return args[0]
         if op == "sigmoid":  # 1 / (1 + exp(-x))
             grown = self.operation("exp", [self.operation("neg", args, width)], width)
@@ -216,7 +214,8 @@ class Body:
             lanes = [[self.new(f"extractelement {kind(width)} {x}, i64 {i}") for x in args] for i in range(width)]
             return self.joined([self.operation(op, lane, 1) for lane in lanes])
         if op not in LINES:
-            return self.new(f"call double @{IN_C.get(op, op)}({', '.join(f'double {x}' for x in args)})")
+            name = "pow" if op == "**" else op
+            return self.new(f"call double @{name}({', '.join(f'double {x}' for x in args)})")
         words = {
             "T": kind(width),
             "B": "i1" if width == 1 else f"<{width} x i1>",
@@ -418,8 +417,11 @@ class Code:
         kept = before is None and bool(function.kept)  # a way forward keeps all that it computes
         self.made = [OUT, WORK] + [KEPT] * kept
         for step in function.steps:
-            self.locations[step.out.name] = self.alias(step) or self.room(step.out.opened.size, kept)
-            self.write(step)
+            if found := self.alias(step):
+                self.locations[step.out.name] = found
+            else:
+                self.locations[step.out.name] = self.room(step.out.opened.size, kept)
+                self.write(step)
         if self.sizes[OUT]:
             letters = LETTERS[:1]
             out, x = Place(self.array(OUT), {letters: 1}), self.place(function.result, letters)
@@ -492,15 +494,14 @@ class Code:
                 self.nest(Nest(part, [self.place(x, inner)], order, "", extent | {letter: n}, copied))
                 at += n * out.strides[letter]
         elif step.op == "stack":
-            if self.alias(step) is None:  # its operand has the samples as an ordinary dimension
-                order = LETTERS[: len(shape)]
-                out, extent = out._replace(strides=dict(zip(order, natural(shape)))), dict(zip(order, shape))
-                self.nest(Nest(out, [self.place(operands[0], order)], order, "", extent, copied))
+            order = LETTERS[: len(shape)]  # its operand has the samples as an ordinary dimension
+            out, extent = out._replace(strides=dict(zip(order, natural(shape)))), dict(zip(order, shape))
+            self.nest(Nest(out, [self.place(operands[0], order)], order, "", extent, copied))
         elif step.op in ("max", "min"):
             last = LETTERS[len(step.out.shape)]
             extent[last] = operands[0].shape[-1]
             self.nest(Nest(out, [self.place(operands[0], inner + last)], order, last, extent, copied, step.op))
-        elif step.op != "detach" or self.alias(step) is None:
+        else:
             places = [self.place(x, inner[len(inner) - len(x.shape) :]) for x in operands]
 
             def compute(body: Body, args: list[str], width: int) -> str:
@@ -550,7 +551,7 @@ class Code:
         body = Body()
         nest._replace(out=out, operands=operands).write(body, column, self.width)
         head = ", ".join(f"ptr noalias {name}" for name in names.values())
-        text = "\n".join([f"({head}) noinline nounwind {{", "entry:", *body.lines, "ret void", "}"])
+        text = defined(head, body.lines)
         name = self.kernels.setdefault(text, f"@k{len(self.kernels)}")
         args: list[str] = []
         for pointer in names:
@@ -582,11 +583,6 @@ class Code:
             return out.tolist() if listed else out, kept
 
         return run
-
-
-def packed(form: str, numbers: Sequence[float]) -> Any:
-    """An array of single numbers; faster than NumPy's own."""
-    return np.ndarray(len(numbers), np.float64, struct.pack(form, *numbers))
 
 
 class Scalars:
@@ -649,37 +645,35 @@ class Scalars:
     def text(self) -> str:
         arrays = range(self.rest + 1)
         head = ", ".join(f"ptr %d{i}" for i in arrays)
-        parts = [
-            "\n".join(
-                [f"define internal void @p{k}({head}) noinline nounwind {{", "entry:", *body.lines, "ret void", "}"]
-            )
-            for k, body in enumerate(self.parts)
-        ]
+        parts = [f"define internal void @p{k}{defined(head, body.lines)}" for k, body in enumerate(self.parts)]
         return "\n".join([*parts, entry(len(arrays), [f"call void @p{k}({head})" for k in range(len(parts))])])
 
     def load(self) -> Callable[..., Any]:
-        """The function, ready to run: takes floats in sequences or arrays; returns results in a list, and, on the way
-        forward, what is kept in an array."""
+        """The function, ready to run: takes arrays of float64; returns results in a list, and, on the way forward, what
+        is kept in an array."""
         code, work = loaded(self.text, self.rest + 1, 0), np.empty(self.slots)
         count, is_back, rest = len(self.results), self.kept is None, len(self.kept or ())
-        forms = [f"{n}d" for n in self.sizes]
         wanted = [8 * n for n in self.sizes]
 
         def run(*given: Any) -> Any:
-            arrays = [x if type(x) is np.ndarray else packed(form, x) for x, form in zip(given, forms, strict=True)]
-            refuse_others(arrays, wanted)
+            refuse_others(given, wanted)
             out, kept = np.empty(count), np.empty(rest)
-            code(*arrays, out, work, kept)
+            code(*given, out, work, kept)
             return out.tolist() if is_back else (out.tolist(), (kept,))
 
         return run
 
 
+def defined(parameters: str, lines: Sequence[str]) -> str:
+    """A function without its name."""
+    return "\n".join([f"({parameters}) noinline nounwind {{", "entry:", *lines, "ret void", "}"])
+
+
 def entry(count: int, lines: Sequence[str]) -> str:
     """The function that is called: of so many arrays, objects of Python, it finds the numbers, %d0, %d1, ..."""
     numbers = [f"%o{i} = getelementptr i8, ptr %x{i}, i64 {HEAD}\n%d{i} = load ptr, ptr %o{i}" for i in range(count)]
-    head = f"define void @run({', '.join(f'ptr %x{i}' for i in range(count))}) nounwind {{"
-    return "\n".join([head, *numbers, *lines, "ret void", "}"])
+    head = ", ".join(f"ptr %x{i}" for i in range(count))
+    return f"define void @run{defined(head, [*numbers, *lines])}"
 
 
 def loaded(text: str, count: int, level: int, held: Sequence[Any] = ()) -> Callable[..., None]:

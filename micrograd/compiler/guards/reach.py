@@ -301,10 +301,10 @@ def is_atom(x: Any) -> bool:
 def is_foreign(kind: type) -> bool:
     """Whether a class is Python's or a package's, this one included. What type() or make_dataclass() makes of yours may
     claim to be from there, but is not found there."""
+    if not kind.__flags__ & HEAP:
+        return True
     home = sys.modules.get(kind.__module__)
-    if kind.__flags__ & HEAP:
-        return home is not None and is_library_module(home) and kind.__qualname__.partition(".")[0] in vars(home)
-    return True
+    return home is not None and is_library_module(home) and kind.__qualname__.partition(".")[0] in vars(home)
 
 
 def is_mixed(kind: type) -> bool:
